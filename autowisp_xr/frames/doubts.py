@@ -10,7 +10,7 @@ from autowisp_xr.frames.evidence import Evidence, pattern_like
 from autowisp_xr.headers.doubts import header_doubts
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
-from autowisp_xr.headers.values import Cards, to_number
+from autowisp_xr.headers.values import Cards, with_unit
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import is_bayer
 
@@ -107,7 +107,7 @@ def _of_noise(cards: Cards, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what drivers write that do not know the gain or the read noise."""
     for what, thing in (("gain", "electrons_per_adu"), ("read_noise", "read_noise")):
         # a negative number means that it is not known
-        wrong = [stated for stated in cards.values(thing) if to_number(stated[1]) >= 0]
+        wrong = [stated for stated in cards.values(thing) if with_unit(stated[1])[0] >= 0]
         if facts[what] is None and wrong:
             card, value = wrong[0]
             yield (

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from autowisp_xr.amplifiers import Amplifier
@@ -14,10 +15,11 @@ from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.values import (
     ELECTRONS,
     Cards,
+    electrons,
+    electrons_per_adu,
     first_known,
     first_number,
     known_values,
-    to_number,
 )
 from autowisp_xr.regions import is_bayer
 
@@ -45,9 +47,10 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
     one outside of the frame in stored and in unbinned pixels).
     """
     areas = cards.known(read_areas, height, width, read_binning(cards))
+    gain = believed(cards.header, cards.names("electrons_per_adu"), "gain")
     numbers = {
-        "gain": believed(cards.header, cards.names("electrons_per_adu"), "gain"),
-        "read_noise": believed(cards.header, cards.names("read_noise"), "read_noise"),
+        "gain": gain,
+        "read_noise": believed(cards.header, cards.names("read_noise"), "read_noise", gain),
         "saturation": cards.number("saturation", above=0.0),
         "bias_level": cards.number("black_level", above=0.0),
     }
@@ -60,10 +63,14 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
     }
 
 
-def believed(header: AnyHeader, names: Sequence[str], what: str) -> float:
-    """Return the first possible "gain" or "read_noise" among the named cards; NaN for none."""
+def believed(header: AnyHeader, names: Sequence[str], what: str, gain: float = math.nan) -> float:
+    """Return the first possible "gain" or "read_noise" among the named cards; NaN for none.
+
+    The gain turns a read noise into electrons that its unit states in ADU.
+    """
     low, high = _BELIEVED[what]
-    numbers = (to_number(value) for _, value in known_values(header, names))
+    read = electrons_per_adu if what == "gain" else partial(electrons, gain=gain)
+    numbers = (read(header, *stated) for stated in known_values(header, names))
     return first_known(number for number in numbers if low <= number <= high)
 
 
@@ -113,8 +120,8 @@ def amplifier_facts(
             thing: [f"{name}{reader.suffix}" for name in aliases.cards[thing]]
             for thing in ("read_noise", "electrons_per_adu", "saturation")
         }
-        noise = believed(header, own["read_noise"], "read_noise")
         gain = believed(header, own["electrons_per_adu"], "gain")
+        noise = believed(header, own["read_noise"], "read_noise", gain)
         if math.isnan(gain) and not math.isnan(noise):
             card = f"GAIN{reader.suffix}"
             setting = first_number(header, (card,), 0.0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from autowisp_xr.headers.cards import comment_of, value_of
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
+from autowisp_xr.headers.readout import gain_setting
 from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.headers.temperature import read_temperature
@@ -25,7 +26,13 @@ from autowisp_xr.headers.values import Cards, known_values, to_number, to_text
 from autowisp_xr.regions import is_bayer
 
 _REMARKS = ("", "COMMENT", "HISTORY", "CONTINUE")
-_NUMBERS = ("temperature", "temperature_set", "gain", "offset", "coadds", "saturation")
+_NUMBERS = {
+    **dict.fromkeys(
+        ("temperature", "temperature_set", "offset", "coadds", "saturation"), to_number
+    ),
+    "gain": gain_setting,
+}
+"""Quantities that are numbers, and how these are read."""
 _DATES = ("start", "start_time", "start_days", "middle", "middle_days")
 _LONGEST = 86_400.0
 _NO_START = re.compile(
@@ -80,10 +87,10 @@ def _of_repetitions(cards: Cards, keywords: Collection[str]) -> Iterator[str]:
 
 def _of_numbers(cards: Cards) -> list[str]:
     doubts: list[str] = []
-    for thing in _NUMBERS:
+    for thing, number_of in _NUMBERS.items():
         stated = list(cards.values(thing))
         garbled = (one for one in stated if re.search(r"\d", to_text(one[1])))
-        if all(math.isnan(to_number(value)) for _, value in stated):
+        if all(math.isnan(number_of(value)) for _, value in stated):
             doubts += [doubt("no_number", card=named(*one)) for one in islice(garbled, 1)]
     return doubts
 

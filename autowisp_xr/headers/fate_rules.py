@@ -1,7 +1,6 @@
 """The rules by which the cards of a header become those of a product, row by row of the table."""
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,7 @@ from autowisp_xr.headers.fates import ROWS, SETTING, STEPS, TABLE, Row
 from autowisp_xr.headers.readout import row_order
 from autowisp_xr.headers.sections import parse_section
 from autowisp_xr.headers.sensor_grid import PixelGrid
-from autowisp_xr.headers.values import ELECTRONS, Cards, to_number, to_text
+from autowisp_xr.headers.values import ELECTRONS, PER_ELECTRON, Cards, to_number, to_text
 
 Values = Mapping[str, Any]
 """The true value for a product by the name of its row; None where no value is true. Cards of rows
@@ -22,7 +21,6 @@ that are not named stay as they are."""
 
 _USUAL = KeywordAliases()
 
-_PER_ELECTRON = re.compile(r"/\s*(?:e\b|electron)|\bper\s+e(?:-|lectron)", re.IGNORECASE)
 _ALIKE = 1e-3
 
 _OF_PATTERN = ("bayer", "bayer_x_offset", "bayer_y_offset")
@@ -120,7 +118,7 @@ def _counts_electrons(header: fits.Header, card: str) -> bool:
     """Return whether a gain is electrons per ADU, by its comment or by a card known to be."""
     comment = comment_of(header, card)
     if ELECTRONS.search(comment):
-        return not _PER_ELECTRON.search(comment)
+        return not PER_ELECTRON.search(comment)
     number = to_number(value_of(header, card))
     stated = Cards(header, _USUAL).values("electrons_per_adu_raw", "electrons_per_adu")
     others = (to_number(value) for _, value in stated)

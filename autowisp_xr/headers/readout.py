@@ -11,6 +11,7 @@ from autowisp_xr.headers.sections import Section, parse_section, section_by_coor
 from autowisp_xr.headers.sensor_grid import area_of
 from autowisp_xr.headers.values import (
     Cards,
+    electrons_per_adu,
     first_known,
     first_number,
     known_values,
@@ -46,7 +47,7 @@ def read_setting(cards: Cards) -> dict[str, Any]:
         "binning": binning,
         "window": read_window(cards, binning),
         "orientation": _orientation(cards),
-        "gain_setting": first_known(_number_of_gain(value) for _, value in cards.values("gain")),
+        "gain_setting": first_known(gain_setting(value) for _, value in cards.values("gain")),
         "offset": first_known(
             to_number(value)
             for name, value in cards.values("offset")
@@ -66,7 +67,9 @@ def raw_gain(cards: Cards) -> float:
     """
     raw = cards.number("electrons_per_adu_raw", above=0.0)
     if math.isnan(raw) and EFFECTIVE not in cards.header:
-        return cards.number("electrons_per_adu", above=0.0)
+        stated = cards.values("electrons_per_adu")
+        numbers = (electrons_per_adu(cards.header, *entry) for entry in stated)
+        return first_known(number for number in numbers if number > 0)
     return raw
 
 
@@ -93,7 +96,8 @@ def row_order(cards: Cards) -> str:
     return cards.text("row_order").upper().replace("_", "-")
 
 
-def _number_of_gain(value: object) -> float:
+def gain_setting(value: object) -> float:
+    """Return the number of a gain setting, also of one that is written as "ISO 800"; else NaN."""
     match = _ISO.fullmatch(to_text(value))
     return to_number(value if match is None else match[1])
 

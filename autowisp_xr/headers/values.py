@@ -38,6 +38,12 @@ _SPELLED_OUT = re.compile(
 ELECTRONS = re.compile(r"electron|\be-?\s*/|\be-", re.IGNORECASE)
 """Matches the comment of a card that counts electrons."""
 
+PER_ELECTRON = re.compile(r"(?:/\s*|\bper\s+)(?:e\b|electron)", re.IGNORECASE)
+"""Matches the comment of a card that counts ADU per electron."""
+
+_ADU = r"(?:adus?|dns?|counts?)"
+_IN_ADU = re.compile(rf"^{_ADU}$|[\[(]{_ADU}[\])]|\bin {_ADU}\b", re.IGNORECASE)
+
 
 def known_values(header: AnyHeader, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """Give the name and value of each of the named cards that has a value."""
@@ -108,6 +114,30 @@ def seconds_of_unit(unit: str) -> float | None:
     (0.001, None)
     """
     return _SECONDS.get(unit)
+
+
+def electrons_per_adu(header: AnyHeader, name: str, value: object) -> float:
+    """Return a gain in electrons per ADU, also one that its unit states the inverse of, else NaN.
+
+    The unit stands behind the number, or in the comment of the card.
+    """
+    number, unit = with_unit(value)
+    if unit and not ELECTRONS.search(unit):
+        return math.nan
+    if number > 0 and PER_ELECTRON.search(unit or comment_of(header, name)):
+        return 1 / number
+    return number
+
+
+def electrons(header: AnyHeader, name: str, value: object, gain: float) -> float:
+    """Return a read noise in electrons, also one that its unit states in ADU; else NaN."""
+    number, unit = with_unit(value)
+    stated = unit or comment_of(header, name)
+    if ELECTRONS.search(stated):
+        return number
+    if _IN_ADU.search(stated):
+        return number * gain
+    return math.nan if unit else number
 
 
 def first_number(header: AnyHeader, names: Iterable[str], above: float = -math.inf) -> float:

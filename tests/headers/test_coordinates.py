@@ -248,6 +248,25 @@ def test_pattern_is_that_of_the_pixels_as_stored(height, order, down, right):
             assert names[2 * y + x] == pattern[2 * ((row + down) % 2) + (x + right) % 2]
 
 
+@pytest.mark.parametrize(
+    ("value", "comment", "electrons"),
+    [
+        (6.0, "[electron] read noise beside that of the ADU", 6.0),
+        (3.0, "[adu] read noise", 6.0),
+        (3.0, "readout noise in counts", 6.0),
+        ("3.0 ADU", "", 6.0),
+        ("6 e-", "", 6.0),
+        ("6 V", "", None),
+    ],
+)
+def test_a_read_noise_in_adu_becomes_electrons_by_the_gain(value, comment, electrons):
+    cards = [("RDNOISE", value, comment), ("EGAIN", 0.5, "ADU/e-")]
+    facts = read_facts(Cards(fits.Header(cards), KeywordAliases()), 5, 7)
+    assert (facts["gain"], facts["read_noise"]) == (2.0, electrons)
+    alone = read_facts(Cards(fits.Header(cards[:1]), KeywordAliases()), 5, 7)["read_noise"]
+    assert alone == (None if "3.0" in str(value) else electrons)
+
+
 def test_facts_are_read_and_nonsense_passed_over():
     good = read_facts(
         Cards(
