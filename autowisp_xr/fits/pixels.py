@@ -175,7 +175,7 @@ def convert_companion(plane: Hdu, stored: Image, out: Image) -> None:
     Notes
     -----
     Faults, whatever is not 0, become ``Flag.FAULT``. Variances are formed in float64 (of errors,
-    their squares); those below zero, and of inverse variances also zero, become NaN: not known.
+    their squares); what is below zero, and of inverse variances also zero, becomes NaN: not known.
     """
     if plane.meaning in ("values", "flags"):
         convert(plane, stored, out)
@@ -188,12 +188,11 @@ def convert_companion(plane: Hdu, stored: Image, out: Image) -> None:
     # float64 throughout: the error of a master was stored so that this gives its variance back
     values = np.empty(stored.shape, np.float64)
     convert(plane, stored, values)
+    inverse = plane.meaning not in ("deviation", "variance")
+    values[values <= 0 if inverse else values < 0] = np.nan
     if plane.meaning == "deviation":
         np.multiply(values, values, out=values)
-    elif plane.meaning == "variance":
-        values[values < 0] = np.nan
-    else:
-        values[values <= 0] = np.nan
+    elif inverse:
         np.divide(1, values, out=values)
     np.copyto(out, values, casting="same_kind")
 

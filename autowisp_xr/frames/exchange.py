@@ -149,8 +149,11 @@ def from_ccddata(
     ds = ds.drop_vars([name for name in ("path", "channel_path") if name in ds.coords])
     variance, flags = None, None
     if ccd.uncertainty is not None:
-        found = ccd.uncertainty.represent_as(VarianceUncertainty)
-        variance = np.asarray(found.array)
+        # as in files, what is below zero is not known, nor an inverse variance of zero
+        known = np.asarray(ccd.uncertainty.array) >= 0
+        with np.errstate(divide="ignore"):
+            found = ccd.uncertainty.represent_as(VarianceUncertainty)
+        variance = np.where(known & ~np.isinf(found.array), found.array, np.nan)
         if found.unit is not None and ccd.unit is not None:
             variance = variance * found.unit.to(ccd.unit**2)
     if ccd.flags is not None and np.asarray(ccd.flags).dtype == np.uint8:

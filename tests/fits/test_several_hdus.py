@@ -200,10 +200,12 @@ def test_errors_of_other_programs_become_the_variance(write, name, cards, varian
     error = image(name=name, **cards)
     error.data[...] = 3
     error.data[0, 0] = np.nan
+    error.data[0, 1] = -1
     path = write(primary(BUNIT="adu"), image(name="SCI"), error)
     ds = open_fits(path)
     np.testing.assert_allclose(ds.variance[0, 0, 1:], variance, rtol=1e-6)
-    assert np.isnan(ds.variance[0, 0, 0, 0])
+    # a number below zero stands for what is not known
+    assert np.isnan(ds.variance[0, 0, 0, :2]).all()
     assert scan(path)[0].calibrated_because == "it has a plane of errors"
 
 

@@ -89,6 +89,16 @@ def test_what_others_made_is_understood(done):
     assert sky.separation(done.autowisp.wcs().pixel_to_world(1, 1)).arcsec < 1e-6
 
 
+@pytest.mark.parametrize(("errors", "unknown"), [(StdDevUncertainty, -1), (InverseVariance, 0)])
+def test_an_error_that_is_not_known_is_nan(errors, unknown):
+    image = np.full((4, 6), 100.0)
+    stated = np.ones_like(image)
+    stated[1, 2] = unknown
+    ds = aw.from_ccddata(CCDData(image, unit="adu", uncertainty=errors(stated)), camera=CAMERA)
+    assert np.flatnonzero(np.isnan(ds["variance"])).tolist() == [8]
+    assert (ds["variance"].values[0, 0, 0] == 1).all()
+
+
 def test_raw_frames_of_a_color_camera_are_split(tmp_path):
     pixels = np.arange(24, dtype=np.uint16).reshape(4, 6)
     ccd = CCDData(pixels, unit="adu", mask=pixels == 9, meta=fits.Header({"BAYERPAT": "RGGB"}))
