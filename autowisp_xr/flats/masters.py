@@ -115,7 +115,8 @@ def master_flat(
     Warns
     -----
     AutowispWarning
-        When no high master can be made of what was selected, or of a channel of it.
+        When no high master can be made of what was selected, or of a channel of it; when no frame
+        takes part.
 
     Notes
     -----
@@ -181,8 +182,8 @@ def master_flat(
         finish = partial(_stacked, common=common, min_flat=min_flat, options=usual | stack_options)
         flats = _FlatSet(frames, common, finish)
         if select is None:
-            return _of_all(flats)
-        if select.together:
+            made = _of_all(flats)
+        elif select.together:
             made = _of_selected(flats, select)
         else:
             check_channels(frames, select)

@@ -204,7 +204,11 @@ def unselected(
     """Make the table of frames that are all taken, but for those with a verdict."""
     taken = Verdict("high", "no selection was asked for")
     level = mean.assign_attrs(units=ds["image"].attrs.get("units", "adu"))
-    return xr.Dataset({**_classes([verdict or taken for verdict in verdicts]), "mean": level})
+    table = xr.Dataset({**_classes([verdict or taken for verdict in verdicts]), "mean": level})
+    if all(verdicts):
+        name, reason = schema.names(ds, "frame")[0], table["reason"].values[0]
+        table.attrs["notes"] = [f"{NO_HIGH}: none of the frames takes part ({name}: {reason})"]
+    return table
 
 
 def recorded(

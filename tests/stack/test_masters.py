@@ -292,6 +292,14 @@ def test_a_frame_without_light_takes_no_part():
     assert values(flats.high, "count") == [2, 2]
 
 
+def test_that_no_frame_takes_part_is_reported():
+    flats = NIGHT.flat(2)
+    saturated = flats.assign(image=xr.full_like(flats["image"], 65535))
+    with pytest.warns(aw.AutowispWarning, match="no high master flat: none of the frames .*flag"):
+        flats = aw.master_flat(saturated, camera=NIGHT.camera)
+    assert np.isnan(flats.high["image"]).all()
+
+
 def test_bias_and_dark_are_subtracted_and_their_noise_is_scaled():
     raw = columns([70.0, 170.0], [220.0, 620.0], camera=KNOWN, kind="flat", exposure=[5.0, 5.0])
     bias, dark = master([10.0, 10.0], [4.0, 4.0]), master([20.0, 20.0], [8.0, 8.0], exposure=10.0)

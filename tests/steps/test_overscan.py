@@ -460,6 +460,7 @@ def test_what_is_no_method_is_refused(wrong):
         aw.subtract_overscan(raw, wrong)
 
 
+@pytest.mark.filterwarnings("ignore:no high master flat")  # noise has no light
 def test_the_accessor_takes_what_the_functions_take(noisy):
     facts = replace(noisy.autowisp.camera, gain=1.0, read_noise=1.0)
     noisy = noisy.assign_attrs(camera=facts.to_json())
