@@ -2,6 +2,7 @@
 
 import copy
 import operator
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ from astropy.io import fits
 
 from autowisp_xr.arrays import Image, Mask
 from autowisp_xr.bridge.remembering import Remembered, remembering
-from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.headers.cards import set_cards
 from autowisp_xr.image_calibration import frame_cards, outputs
 from autowisp_xr.image_calibration.calibrated_frame import (
@@ -235,6 +236,11 @@ class Calibrator:
             For areas that reach outside the image.
         ImageMismatchError
             For masters of another shape than the image area.
+
+        Warns
+        -----
+        AutowispWarning
+            For an overscan area inside of the image area, where that is not the whole frame.
         """
         camera = camera_of(calib_params)
         height, width = raw_image.shape
@@ -242,6 +248,13 @@ class Calibrator:
         area.check_inside(height, width, "image_area")
         for number, region in enumerate(camera.overscan):
             region.check_inside(height, width, f"overscan area {number}")
+            if area.shape != (height, width) and region.overlaps(area):
+                warnings.warn(
+                    f"the overscan area {number}, {region}, overlaps the image area {area}, which "
+                    "sees light; its level is subtracted all the same",
+                    AutowispWarning,
+                    stacklevel=3,
+                )
         for kind in MASTERS:
             master = calib_params.get(kind) or {}
             for name in ("correction", "variance", "mask"):

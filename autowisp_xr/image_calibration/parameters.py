@@ -1,6 +1,7 @@
 """The parameters of a calibration: their names, defaults, and their values for one frame."""
 
 import difflib
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from numbers import Real
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.errors import CalibrationError
+from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.frames.write import quantize_level
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
@@ -113,6 +114,11 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
         Where the gain is to come from a header without GAIN; for areas that cannot be parsed.
     ImageMismatchError
         Where masters do not have the shape of the image area.
+
+    Warns
+    -----
+    AutowispWarning
+        For a gain that the header contradicts, and masters that hardly belong to the frame.
     """
     _check_values(params)
     found = dict(params)
@@ -138,12 +144,23 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
         found[name] = next(iter(values.values()))
     header = next(iter(frame.headers.values()))
     traits = traits_of(header)
+    if abs(found["gain"] - traits.egain) > _GAINS_AGREE * traits.egain:
+        warnings.warn(
+            f"{frame.path} states a gain of {traits.egain:g} electrons per ADU (EGAIN); it is "
+            f"calibrated with gain={found['gain']:g} all the same",
+            AutowispWarning,
+            stacklevel=3,
+        )
     for name in INPUTS:
         loaded = params[name]
         found[name] = None if loaded is None else loaded.assembled(channels, area.shape)
         if loaded is not None and name in MASTERS:
             loaded.warn_of_doubts(name, found, header, traits)
     return found
+
+
+_GAINS_AGREE = 0.2
+"""Relative difference between a gain that was measured and that of the header."""
 
 
 def _check_values(params: Mapping[str, Any]) -> None:

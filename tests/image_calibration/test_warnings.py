@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr.image_calibration import Calibrator, MasterMaker
+from autowisp_xr.image_calibration import Calibrator, MasterMaker, overscan_methods
 
 AREA = {"xmin": 0, "xmax": 8, "ymin": 0, "ymax": 6}
 
@@ -178,6 +178,23 @@ def test_warns_of_a_bias_that_is_subtracted_twice_or_left_in(raw, cards, bias, m
     calibrate(raw, master_dark="d.fits", master_bias=None if bias else "b.fits")
 
 
+def test_warns_of_an_overscan_inside_of_the_image_area_that_was_chosen(raw):
+    areas = [{"xmin": 0, "xmax": 2, "ymin": 0, "ymax": 6}]
+    overscans = {"areas": areas, "method": overscan_methods.Median(min_pixels=1)}
+    with pytest.warns(aw.AutowispWarning, match="overscan area 0, 0 < x < 2.*overlaps the image"):
+        calibrate(raw, overscans=overscans, image_area=AREA | {"xmin": 1})
+    # a frame that is kept whole holds its overscan
+    calibrate(raw, overscans=overscans, image_area=AREA)
+    calibrate(raw, overscans=overscans, image_area=AREA | {"xmin": 2})
+
+
 def test_a_dark_of_flats_is_a_dark(raw):
     write("m.fits", 1.0, IMAGETYP="Dark Flat", EXPTIME=30.0)
     calibrate(raw, master_dark="m.fits")
+
+
+def test_warns_of_a_gain_that_the_header_contradicts(here):
+    raw = write("raw.fits", 1000.0, IMAGETYP="object", EXPTIME=30.0, EGAIN=2.5)
+    with pytest.warns(aw.AutowispWarning, match=r"raw.fits states a gain of 2.5 .*with gain=1 all"):
+        calibrate(raw)
+    calibrate(raw, gain=2.4)
