@@ -11,7 +11,7 @@ from autowisp_xr.fits.units import Unit, text_of_value
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import GEOMETRY, Assembly, assemble
 from autowisp_xr.headers.cards import STRUCTURAL
-from autowisp_xr.headers.detector_sections import Part, has_place
+from autowisp_xr.headers.detector_sections import Part, has_place, readouts_of
 from autowisp_xr.regions import Region
 
 _OF_ONE_IMAGE = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|INHERIT")
@@ -37,7 +37,8 @@ def assembled(
 
     Returns
     -------
-    None where fewer than two images state it, and nothing states that they belong together.
+    None where fewer than two images state it, and nothing states that they belong together; of one
+    image, where it does not state the sections of several amplifiers that make it up.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def assembled(
     placed = [unit for unit in images if has_place(unit.values)]
     if not placed and _alike(images):
         placed = images
-    if len(placed) < 2:
+    if not placed:
         return None
     common = {name: text for name, text in units[0].values.items() if not GEOMETRY.fullmatch(name)}
     parts = [
@@ -61,9 +62,14 @@ def assembled(
         )
         for unit in placed
     ]
+    if len(parts) == 1 and len(list(readouts_of(0, parts[0]))) < 2:
+        return None
     try:
         frame = assemble(parts, aliases)
     except HeaderError as error:
+        if len(parts) == 1:
+            # sections that somebody left in the header of a trimmed image
+            return None
         raise BadImageError(f"{path}: {error}") from error
     kinds, doubts = _kinds(units, placed, plane)
     mosaics = {}

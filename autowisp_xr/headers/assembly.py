@@ -23,6 +23,7 @@ from autowisp_xr.headers.cards import WORLD
 from autowisp_xr.headers.detector_sections import (
     DATA,
     LETTERS,
+    NUMBERS,
     SYSTEMS,
     Part,
     Placed,
@@ -38,7 +39,6 @@ from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.regions import Region
 
 _AMPLIFIER_CARDS = ("AMPNAME", "AMPID", "AMPLIFIE", "EXTNAME")
-_MOST_NUMBERED = 9
 _LISTED = (*SYSTEMS[:2], *DATA, "BIASSEC")
 
 GEOMETRY = re.compile(
@@ -224,9 +224,8 @@ def _along(start: int, length: int, whole: int, flip: bool) -> int:
 def _overscan_cards(
     values: Mapping[str, str], suffix: str, aliases: KeywordAliases
 ) -> Iterable[tuple[str, str]]:
-    numbers = [str(number) for number in range(1, _MOST_NUMBERED + 1)]
     for name in aliases.cards["overscan"]:
-        for ending in (suffix,) if suffix else ("", *numbers):
+        for ending in (suffix,) if suffix else ("", *NUMBERS):
             text = values.get(f"{name}{ending}", "")
             if re.search(r"[1-9*]", text):
                 yield f"{name}{ending}", text

@@ -20,6 +20,9 @@ SYSTEMS = ("DETSEC", "CCDSEC", "LTV")
 LETTERS = "ABCDEFGH"
 """The letters of amplifiers that share an image."""
 
+NUMBERS = "123456789"
+"""The numbers of several strips of overscan."""
+
 DATA = ("DATASEC", "TRIMSEC")
 """Cards that give the pixels of an image that saw light, best first."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.headers.cards import comment_of, value_of
+from autowisp_xr.headers.detector_sections import LETTERS, NUMBERS
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.readout import gain_setting
 from autowisp_xr.headers.sections import read_areas
@@ -41,6 +42,7 @@ _NO_START = re.compile(
     re.IGNORECASE,
 )
 """Matches words that do not belong into the comment of a start."""
+_OF_AMPLIFIERS = frozenset(f"BIASSEC{ending}" for ending in LETTERS + NUMBERS)
 _LATENCY = 5.0
 """Seconds by which clocks of a camera and of its program may differ, beside the exposure."""
 
@@ -72,6 +74,8 @@ def header_doubts(
     yield from _of_time(cards, coordinates)
     yield from cards.known(_of_colors, binning, facts["channels"])
     yield from cards.known(read_areas, *size, binning).doubts
+    if not (facts["overscan"] or _OF_AMPLIFIERS.isdisjoint(keywords)):
+        yield from cards.known(_of_amplifiers)
 
 
 def _of_repetitions(cards: Cards, keywords: Collection[str]) -> Iterator[str]:
@@ -169,3 +173,10 @@ def _of_colors(cards: Cards, binning: str, channels: str | None) -> list[str]:
         if not any(to_text(camera).lower().startswith(like_colors) for _, camera in cameras):
             return [doubt("binned_colors", card=named(name, text), binning=binning)]
     return []
+
+
+def _of_amplifiers(cards: Cards) -> list[str]:
+    """Doubt the overscan of amplifiers that make up no frame by their sections."""
+    named_so = known_values(cards.header, sorted(_OF_AMPLIFIERS))
+    stated = (entry for entry in named_so if cards.informative(entry[1]))
+    return [doubt("overscan_of_amplifiers", card=named(*one)) for one in islice(stated, 1)]

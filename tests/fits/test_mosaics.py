@@ -328,3 +328,34 @@ def test_channels_have_the_gain_of_their_own_image(tmp_path, cards, gain):
     if isinstance(gain, dict):
         variance = aw.calibrate(ds)["variance"].values[0, :, 0, 0]
         assert variance.tolist() == [100 / 2.0 + 4.0, 101 / 0.5 + 64.0]
+
+
+def lettered(path, light, **changed):
+    """Write an image that two amplifiers of other levels have read, with sections by letters."""
+    left, right = np.full((64, 4), 500), np.full((64, 4), 700)
+    raw = np.hstack([left, light[:, :40] + 500, light[:, 40:] + 700, right]).astype(np.uint16)
+    cards = {
+        **{"OBSTYPE": "OBJECT", "EXPTIME": 30.0},
+        **{"DATASECA": "[5:44,1:64]", "BIASSECA": "[1:4,1:64]", "DETSECA": "[1:40,1:64]"},
+        **{"DATASECB": "[45:84,1:64]", "BIASSECB": "[85:88,1:64]", "DETSECB": "[41:80,1:64]"},
+        **{"GAINA": 1.5, "GAINB": 3.0, "RDNOISEA": 5.0, "RDNOISEB": 6.0},
+    }
+    fits.writeto(path, raw, fits.Header(cards | changed))
+    return raw
+
+
+def test_one_image_of_several_amplifiers_has_their_levels_and_noise(tmp_path, rng):
+    light = rng.integers(1000, 2000, (64, 80))
+    lettered(tmp_path / "a.fits", light)
+    ds = aw.calibrate(aw.open_fits(tmp_path / "a.fits"))
+    np.testing.assert_array_equal(ds["image"].values[0, 0], light)
+    gain, noise = np.repeat([[1.5, 3.0], [5.0, 6.0]], 40, axis=1)
+    expected = light / gain + (noise / gain) ** 2
+    np.testing.assert_allclose(ds["variance"].values[0, 0], expected, rtol=1e-6)
+
+
+def test_sections_that_do_not_make_up_the_one_image_leave_it_and_are_doubted(tmp_path, rng):
+    raw = lettered(tmp_path / "a.fits", np.full((64, 80), 1000), DATASECB="[145:184,1:64]")
+    ds = aw.open_fits(tmp_path / "a.fits")
+    np.testing.assert_array_equal(ds["image"].values[0, 0], raw)
+    assert "BIASSECA = '[1:4,1:64]'" in " ".join(scan(tmp_path / "a.fits")[0].doubts)

@@ -189,6 +189,8 @@ def test_a_gain_or_read_noise_in_an_unknown_unit_is_doubted(doubts):
         ({"MJD_OBS": 60311.5}, "MJD-OBS = 60311.5 are 32155 s apart, more than the exposure"),
         ({"DATE_AVG": "2024-01-02T04:04:20"}, "DATE-AVG = '2024-01-02T04:04:20' are 3600 s apart"),
         ({"TRIMSEC": "[1:99,1:5]"}, "TRIMSEC = '[1:99,1:5]' reaches outside of the frame"),
+        ({"BIASSECA": "[1:4,1:5]"}, "BIASSECA = '[1:4,1:5]' is the overscan of one amplifier"),
+        ({"BIASSEC1": "[1:4,1:5]"}, "BIASSEC1 = '[1:4,1:5]' is the overscan of one amplifier"),
         ({"BAYERPAT": "CMYG"}, "BAYERPAT = 'CMYG' is no pattern of R, G, G, B"),
         ({"BAYERPAT": True}, "BAYERPAT = 'True' is no pattern of R, G, G, B"),
         (
