@@ -111,14 +111,14 @@ def _middle_of(raw: xr.Dataset) -> xr.DataArray:
 
 def noise_of_frames(raw: xr.Dataset) -> Floats:
     """Measure the noise of a pixel of a few raw frames, (channel), by what differs between them."""
-    planes = _middle_of(raw.isel(frame=slice(_PER_NIGHT))).values.astype(np.float64)
-    apart = np.diff(planes, axis=0)
-    apart -= np.median(apart, axis=(2, 3), keepdims=True)
-    squares = [
+    image, squares = _middle_of(raw)[:_PER_NIGHT], []
+    for number in range(1, image.sizes["frame"]):
+        one, other = (image[frame].values for frame in (number - 1, number))
+        apart = one.astype(np.float64) - other
+        apart -= np.median(apart, axis=(1, 2), keepdims=True)
         # percentiles of whole numbers are too coarse
-        [np.mean(plane[np.abs(plane) <= _NEAR * _noise(plane)] ** 2) for plane in pair]
-        for pair in apart
-    ]
+        near = (plane[np.abs(plane) <= _NEAR * _noise(plane)] for plane in apart)
+        squares.append([np.mean(plane**2) for plane in near])
     return np.sqrt(np.mean(squares, axis=0) / 2)
 
 
