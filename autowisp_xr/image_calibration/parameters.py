@@ -144,7 +144,7 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
         found[name] = next(iter(values.values()))
     header = next(iter(frame.headers.values()))
     traits = traits_of(header)
-    if abs(found["gain"] - traits.egain) > _GAINS_AGREE * traits.egain:
+    if abs(found["gain"] - traits.egain) > _CONTRADICTED * traits.egain:
         warnings.warn(
             f"{frame.path} states a gain of {traits.egain:g} electrons per ADU (EGAIN); it is "
             f"calibrated with gain={found['gain']:g} all the same",
@@ -159,8 +159,8 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
     return found
 
 
-_GAINS_AGREE = 0.2
-"""Relative difference between a gain that was measured and that of the header."""
+_CONTRADICTED = 0.2
+"""Relative difference of a gain from that of the header, which measurements of it do not reach."""
 
 
 def _check_values(params: Mapping[str, Any]) -> None:
