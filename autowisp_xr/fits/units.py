@@ -12,9 +12,11 @@ from typing import BinaryIO
 
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.unpacking import Unpacked
+from autowisp_xr.foreign_letters import spelled_out
 
 _BLOCK = 2880
 _CARD = 80
+_KEYWORD = 8
 
 _END = "END".ljust(_CARD)
 
@@ -24,7 +26,7 @@ _LONGEST_HEADER = 2**24
 _MOST = 999
 """Axes, and columns, at which the standard ends."""
 
-# NUL bytes pad the headers of some cameras; whatever is no printable ASCII cannot travel as text
+# NUL bytes pad the headers of some cameras; in keywords, what is no printable ASCII is a "?"
 _CLEAN = bytes(32 if code < 32 else 63 if code > 126 else code for code in range(256))
 
 MAGIC = b"SIMPLE  ="
@@ -207,6 +209,8 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> list[str]
             raise BadImageError(f"{path} is truncated inside a header; copy it again")
         text = block.translate(_CLEAN).decode("ascii")
         cards = [text[start : start + _CARD] for start in range(0, _BLOCK, _CARD)]
+        if not block.isascii():
+            cards = [_spelled_out(card, block, i * _CARD) for i, card in enumerate(cards)]
         # with anything behind it, it is no END, and what follows is of the header as well
         if _END in cards:
             return found + cards[: cards.index(_END)]
@@ -216,6 +220,22 @@ def _read_cards(path: str, file: BinaryIO | Unpacked, block: bytes) -> list[str]
         f"{path} has no END card within {_LONGEST_HEADER >> 20} MB of a header; copy it again, or "
         "leave it out"
     )
+
+
+def _spelled_out(card: str, block: bytes, start: int) -> str:
+    """Return a card whose value and comment have no letters but those of ASCII.
+
+    They are not all the same sign: two filters may differ in nothing else.
+    """
+    stated = block[start + _KEYWORD : start + _CARD]
+    if stated.isascii():
+        return card
+    try:
+        text = stated.decode("utf-8")
+    except UnicodeDecodeError:
+        text = stated.decode("latin-1")
+    text = spelled_out(text).encode("ascii").translate(_CLEAN).decode("ascii")
+    return f"{card[:_KEYWORD]}{text}"[:_CARD].ljust(_CARD)
 
 
 def text_of_value(text: str) -> str:

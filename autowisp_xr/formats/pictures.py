@@ -16,6 +16,7 @@ from astropy.io import fits
 from autowisp_xr.addresses import file_of, is_ordinary, number_in_file
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.foreign_letters import spelled_out
 
 
 class CardOf(NamedTuple):
@@ -200,4 +201,4 @@ def _lines(card: CardOf) -> Iterator[str]:
 
 def _printable(text: str) -> str:
     """Return a text in the letters that FITS has."""
-    return _UNPRINTABLE.sub("?", text).strip()
+    return _UNPRINTABLE.sub("?", spelled_out(text)).strip()

@@ -310,3 +310,24 @@ def test_pixels_that_changed_inside_gzip_are_refused(raw):
     with pytest.raises(BadImageError, match=r"cannot be decompressed .*CRC") as caught:
         read_rows(plane, 0, 70)
     assert str(path) in str(caught.value)
+
+
+def test_letters_beyond_ascii_are_spelled_out_so_that_filters_stay_apart(tmp_path):
+    cards = {
+        "FILTER  = 'Hα      '           / Filter °": "'Halpha      '           / Filter deg",  # noqa: RUF001
+        "FILTER  = 'Hβ      '": "'Hbeta      '",
+        "CCD-TEMP= '−10 °C'": "'-10 degC'",  # noqa: RUF001
+        "EXPTIME =               5000.0 / [µs]": "5000.0 / [us]",
+        "OBSERVER= 'Jörg Ž. Ж'": "'Jorg Z. \\u0416'",
+        f"COMMENT {'é' * 36}": f"{'e' * 36}",
+        b"OBJECT  = 'M\xfcller'": "'Muller'",
+    }
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(np.ones((2, 3), np.int16)).writeto(path)
+    raw = path.read_bytes()
+    lines = [line if isinstance(line, bytes) else line.encode() for line in cards]
+    given = b"".join(line.ljust(80) for line in lines)
+    place = raw.index(b"END".ljust(80))
+    path.write_bytes((raw[:place] + given + b"END").ljust(2880) + raw[2880:])
+    read = read_layout(str(path)).header.split("\n")[-len(cards) :]
+    assert [line[8:].removeprefix("= ").strip() for line in read] == list(cards.values())
