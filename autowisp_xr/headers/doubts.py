@@ -15,7 +15,7 @@ from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.readout import gain_setting
 from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.sentences import doubt, named
-from autowisp_xr.headers.temperature import read_temperature
+from autowisp_xr.headers.temperature import in_celsius, read_temperature
 from autowisp_xr.headers.times import (
     Instant,
     clock_beside,
@@ -28,13 +28,12 @@ from autowisp_xr.regions import is_bayer
 
 _REMARKS = ("", "COMMENT", "HISTORY", "CONTINUE")
 _NUMBERS = {
-    **dict.fromkeys(
-        ("temperature", "temperature_set", "offset", "coadds", "saturation"), to_number
-    ),
+    **dict.fromkeys(("offset", "coadds", "saturation"), to_number),
+    **dict.fromkeys(("temperature", "temperature_set"), lambda value: in_celsius(value, "")[0]),
     "gain": gain_setting,
 }
 """Quantities that are numbers, and how these are read."""
-_DATES = ("start", "start_time", "start_days", "middle", "middle_days")
+_DATES = ("start", "start_time", "start_days", "middle", "middle_days", "end", "end_days")
 _LONGEST = 86_400.0
 _NO_START = re.compile(
     r"\bmid[- ]?(?:dle|point|exposure|time|of)\b|\bcent(?:re|er) of\b|\blocal\b"
@@ -43,6 +42,8 @@ _NO_START = re.compile(
 )
 """Matches words that do not belong into the comment of a start."""
 _OF_AMPLIFIERS = frozenset(f"BIASSEC{ending}" for ending in LETTERS + NUMBERS)
+_LONGER = 1.1
+"""By which factor an exposure may seem longer than it took by other times."""
 _LATENCY = 5.0
 """Seconds by which clocks of a camera and of its program may differ, beside the exposure."""
 
@@ -138,6 +139,8 @@ def _of_time(cards: Cards, coordinates: Mapping[str, Any]) -> Iterator[str]:
     if first is not None:
         starts += filter(None, (clock_beside(cards, first),))
         yield from _of_disagreement(first, starts, middles, coordinates["exposure"])
+        ends = [(one, 1) for one in instants(cards, "end")] + [(one, 2) for one in middles]
+        yield from _of_length(cards, first, ends, coordinates["exposure"])
 
 
 def _of_disagreement(
@@ -156,6 +159,37 @@ def _of_disagreement(
                 other=named(*other[:2]),
                 seconds=float(apart / np.timedelta64(1, "s")),
                 counted=other.card if of_middle else first.card,
+            )
+            return
+
+
+def _of_length(
+    cards: Cards, start: Instant, others: list[tuple[Instant, int]], exposure: float
+) -> Iterator[str]:
+    """Doubt an exposure that is longer than a later time of its own leaves room for.
+
+    Parameters
+    ----------
+    others
+        Ends and middles, each with how often the time from the start to it is in the exposure.
+    """
+    card = exposure_card(cards)
+    if card is None or exposure > _LONGEST:
+        return
+    for other, parts in others:
+        since, rounding = (
+            parts * span / np.timedelta64(1, "s")
+            for span in (other.time - start.time, other.rounding + start.rounding)
+        )
+        # a comparison with NaT is false; who writes the start twice states no other time
+        if since > _LATENCY and exposure > _LONGER * since + _LATENCY + rounding:
+            yield doubt(
+                "longer_than_times",
+                card=named(card.name, value_of(cards.header, card.name)),
+                start=named(*start[:2]),
+                other=named(*other[:2]),
+                seconds=exposure,
+                room=since,
             )
             return
 

@@ -4,7 +4,14 @@ import math
 from typing import NamedTuple
 
 from autowisp_xr.headers.sentences import doubt, named
-from autowisp_xr.headers.values import Cards, unit_in_comment, with_unit
+from autowisp_xr.headers.values import (
+    COMMON_UNITS,
+    FAHRENHEITS,
+    KELVINS,
+    Cards,
+    unit_in_comment,
+    with_unit,
+)
 
 _ZERO = -273.15
 _WARMEST = 100.0
@@ -18,8 +25,6 @@ _BELOW_SETTING = 50.0
 """Degrees by which no cooler makes a detector colder than it was set to."""
 
 _TAKEN = "taken for kelvin"
-_KELVINS = ("k", "kelvin", "kelvins", "deg k", "degk")
-_FAHRENHEITS = ("f", "deg f", "degf", "fahrenheit")
 
 
 class Temperature(NamedTuple):
@@ -40,7 +45,7 @@ def read_temperature(cards: Cards) -> Temperature:
         setting = math.nan  # nothing that was set
     doubted = ""
     for name, value in cards.values("temperature", "temperature_set"):
-        celsius, unit = _celsius(value, unit_in_comment(cards.header, name))
+        celsius, unit = in_celsius(value, unit_in_comment(cards.header, name))
         card = named(name, value)
         measured = name not in cards.names("temperature_set")
         if measured and _ZERO < celsius < setting - _BELOW_SETTING and unit != _TAKEN:
@@ -56,14 +61,17 @@ def read_temperature(cards: Cards) -> Temperature:
     return Temperature(math.nan, doubted)
 
 
-def _celsius(value: object, commented: str) -> tuple[float, str]:
-    """Return the degrees Celsius of a value, and the unit that it, or its comment, names."""
+def in_celsius(value: object, commented: str) -> tuple[float, str]:
+    """Return the degrees Celsius of a value, and the unit that it, or its comment, names.
+
+    They are NaN where the value has another unit behind it.
+    """
     number, written = with_unit(value)
     unit = written or commented
-    if unit in _FAHRENHEITS:
+    if unit in FAHRENHEITS:
         return round((number - 32) / 1.8, 6), unit
-    if unit in _KELVINS:
+    if unit in KELVINS:
         return round(number + _ZERO, 6), unit
     if not written and _KELVIN[0] <= number <= _KELVIN[1]:
         return round(number + _ZERO, 6), _TAKEN
-    return number, unit
+    return (number if written in COMMON_UNITS else math.nan), unit

@@ -69,8 +69,8 @@ def middle_of_exposure(cards: Cards, exposure: float) -> np.datetime64:
     return start + np.timedelta64(round(half * _NS), "ns")
 
 
-def instants(cards: Cards, what: Literal["start", "middle"]) -> Iterator[Instant]:
-    """Give the starts or middles of an exposure that cards state, dates before days."""
+def instants(cards: Cards, what: Literal["start", "middle", "end"]) -> Iterator[Instant]:
+    """Give the starts, middles or ends of an exposure that cards state, dates before days."""
     clocks = cards.names("start_time") if what == "start" else ()
     for name, value in cards.values(what):
         yield _of_date(cards, name, value, clocks)

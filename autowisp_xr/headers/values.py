@@ -16,7 +16,7 @@ _SEXAGESIMAL = re.compile(
 )
 _MEASURED = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?)\s*°?\s*([^\d\s.,].*)?")
 _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)(.*)", re.DOTALL)
-_COMMON_UNITS = ("", "c", "deg c", "degc", "celsius", "s", "sec", "secs", "seconds")
+COMMON_UNITS = ("", "c", "deg c", "degc", "degrees c", "celsius", "s", "sec", "secs", "seconds")
 """Units that leave a number as it is; temperatures and exposures know others."""
 
 _SECONDS = {
@@ -24,14 +24,19 @@ _SECONDS = {
     **dict.fromkeys(("ms", "msec", "msecs", "millisec", "millisecond", "milliseconds"), 1e-3),
     **dict.fromkeys(("us", "usec", "usecs", "µs", "microsec", "microsecond", "microseconds"), 1e-6),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "decimal hours"), 3600.0),
+    **dict.fromkeys(("ns", "nsec", "nsecs", "nanosec", "nanosecond", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "decimalhours"), 3600.0),
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
+KELVINS = ("k", "kelvin", "kelvins", "deg k", "degk")
+FAHRENHEITS = ("f", "deg f", "degf", "degrees f", "fahrenheit")
+
+_OF_TEMPERATURE = (*KELVINS, *FAHRENHEITS)
 _IN_BRACKETS = re.compile(r"[\[(]\s*(?:in\s+)?([^\])]*?)\s*[\])]")
 _IN_WORDS = re.compile(r"\bin\s+([a-zµ]+)")
 _SPELLED_OUT = re.compile(
-    r"\b((?:milli|micro)sec(?:ond)?s?|[mu]secs?|kelvins?|fahrenheit|decimal hours)\b"
-    r"|[\s,](ms|µs|us|hrs|hours)$"
+    r"\b((?:milli|micro|nano)[- ]?sec(?:ond)?s?|[mun]secs?|kelvins?|fahrenheit"
+    r"|deg(?:rees)? ?f|decimal hours)\b|(?:^|[\s,])(ms|us|hrs|hours)$"
 )
 
 
@@ -88,19 +93,24 @@ def with_unit(value: object) -> tuple[float, str]:
 def to_number(value: object) -> float:
     """Return a number, also one written as text or with its unit; NaN for anything else."""
     number, unit = with_unit(value)
-    return number if unit in _COMMON_UNITS else math.nan
+    return number if unit in COMMON_UNITS else math.nan
 
 
 def unit_in_comment(header: AnyHeader, keyword: str) -> str:
     """Return the unit that the comment of a card names, in small letters; "" where it names none.
 
-    It stands in brackets, as in the FITS standard, else behind "in", else it is spelled out.
+    It stands in brackets, as in the FITS standard, else behind "in", else it is spelled out. Of
+    several brackets, the first with a unit of time or temperature counts.
     """
     comment = comment_of(header, keyword).strip().lower()
     if not comment:
         return ""
-    match = _IN_BRACKETS.search(comment) or _IN_WORDS.search(comment)
-    if match is None or (match.re is _IN_WORDS and match[1] not in _SECONDS and match[1] != "k"):
+    enclosed = [match[1] for match in _IN_BRACKETS.finditer(comment)]
+    if enclosed:
+        known = (text for text in enclosed if seconds_of_unit(text) or text in _OF_TEMPERATURE)
+        return next(known, enclosed[0])
+    match = _IN_WORDS.search(comment)
+    if match is None or (match[1] not in _SECONDS and match[1] != "k"):
         match = _SPELLED_OUT.search(comment)
     return "" if match is None else next(group for group in match.groups() if group is not None)
 
@@ -110,10 +120,10 @@ def seconds_of_unit(unit: str) -> float | None:
 
     Examples
     --------
-    >>> seconds_of_unit("msec"), seconds_of_unit("adu")
-    (0.001, None)
+    >>> seconds_of_unit("msec"), seconds_of_unit("milli-seconds"), seconds_of_unit("adu")
+    (0.001, 0.001, None)
     """
-    return _SECONDS.get(unit)
+    return _SECONDS.get(re.sub(r"[-\s.]", "", unit))
 
 
 def electrons_per_adu(header: AnyHeader, name: str, value: object) -> float:

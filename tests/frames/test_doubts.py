@@ -187,6 +187,15 @@ def test_a_gain_or_read_noise_in_an_unknown_unit_is_doubted(doubts):
         ),
         ({"UT": "05:04:05"}, "UT = '05:04:05' are 7200 s apart, more than the exposure"),
         ({"MJD_OBS": 60311.5}, "MJD-OBS = 60311.5 are 32155 s apart, more than the exposure"),
+        (
+            {"EXPTIME": 60000, "DATE_END": "2024-01-02T03:05:06"},
+            "EXPTIME = 60000 is 60000 s, but DATE-OBS = '2024-01-02T03:04:05' and DATE-END = "
+            "'2024-01-02T03:05:06' leave room for 61 s",
+        ),
+        (
+            {"EXPTIME": 60000, "DATE_AVG": "2024-01-02T03:04:35"},
+            "DATE-AVG = '2024-01-02T03:04:35' leave room for 60 s",
+        ),
         ({"DATE_AVG": "2024-01-02T04:04:20"}, "DATE-AVG = '2024-01-02T04:04:20' are 3600 s apart"),
         ({"TRIMSEC": "[1:99,1:5]"}, "TRIMSEC = '[1:99,1:5]' reaches outside of the frame"),
         ({"BIASSECA": "[1:4,1:5]"}, "BIASSECA = '[1:4,1:5]' is the overscan of one amplifier"),
@@ -218,6 +227,10 @@ def test_a_card_that_cannot_be_taken_as_it_stands_is_shown(doubts, cards, doubt)
         {"DATE_OBS": "2024-01-02T23:59:59", "UT": "00:00:00"},
         {"CCD_TEMP": "N/A", "OFFSET": "unknown", "TRIMSEC": "UNKNOWN"},
         {"CCD_TEMP": -273.15},
+        {"CCD_TEMP": "263.15 K"},
+        {"DATE_END": "2024-01-02T03:04:35.2", "DATE_AVG": "2024-01-02T03:04:20"},
+        {"DATE_END": "2024-01-02T03:04:05"},  # the start again
+        {"DATE_END": "2024-01-02T03:06:00", "MJD_END": 60311.1},
         {"BAYERPAT": "NONE"},
         {"CFAIMAGE": "no"},
         {"BAYERPAT": "RGGB", "XBINNING": 1, "YBINNING": 1},
