@@ -16,8 +16,10 @@ from autowisp_xr.kinds import KINDS
 _DIGITS = re.compile(r"\d+")
 _RUN = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?=[A-Z][a-z])|[A-Z]+|[^\W\d_]")
+# AstroImageJ writes mbias, mdark and mflat; a superflat may be a frame to make one of
+_MASTER = r"masters?|m(?=bias|dark|flat)|super(?=bias|dark)"
 _WORD = re.compile(
-    r"(?P<master>masters?)?("
+    rf"(?P<master>{_MASTER})?("
     + "|".join(f"(?P<{name}>{kind.in_names})" for name, kind in KINDS.items())
     + ")?(frames?)?",
     re.IGNORECASE,
@@ -73,9 +75,9 @@ def named_type(path: str) -> NamedType | None:
 
 
 def master_word(path: str) -> str:
-    """Return the word that makes a file a master by its name, such as "masterflat"; "" for none."""
+    """Return the word that makes a file a master by its name, such as "mflat"; "" for none."""
     name = os.path.basename(path)
-    for run in _RUN.findall(name) if "master" in name.lower() else ():
+    for run in _RUN.findall(name) if re.search(_MASTER, name, re.IGNORECASE) else ():
         for word in _pieces(run):
             match = _WORD.fullmatch(word)
             if match is not None and match["master"]:

@@ -59,22 +59,25 @@ def doubts_on_dark(made: xr.Dataset, bias: str | None, raw: xr.Dataset) -> Doubt
         The frames.
     """
     doubts = Doubts()
+    if bias is None:
+        return doubts
     needed = [name for name in ("image", "variance", "mask", "count") if name in made]
     every = slice(None, None, _EVERY)
     some = made[needed].isel(y=every, x=every).compute()
-    variances = None if bias is None else variance_of_frames(some)
+    flags, variances = some["mask"].values, variance_of_frames(some)
+    image = good_only(some["image"].values, flags)
+    level = np.nanmedian(image, axis=(1, 2))
     if variances is None:
-        return doubts
-    level, variance = (
-        np.nanmedian(good_only(planes, some["mask"].values), axis=(1, 2))
-        for planes in (some["image"].values, variances)
-    )
-    error = np.sqrt(variance)
+        # where no noise is known, the pixels scatter by it and by their pattern
+        error = np.diff(np.nanpercentile(image, [15.865, 84.135], axis=(1, 2)), axis=0)[0] / 2
+    else:
+        error = np.sqrt(np.nanmedian(good_only(variances, flags), axis=(1, 2)))
     low = level < -BELOW_ZERO * error
     if low.any():
         place = int(np.argmin(np.where(low, level, 0.0)))
         doubts.add("dark_below_bias", bias=bias, level=-level[place], error=error[place])
-    _level_without_noise(level, raw, doubts, bias)
+    if variances is not None:
+        _level_without_noise(level, raw, doubts, bias)
     return doubts
 
 

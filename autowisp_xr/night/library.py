@@ -15,14 +15,16 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.camera_of_files import resolve_camera
+from autowisp_xr.frames.evidence import named_type, pattern_like
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.place import Place
 from autowisp_xr.headers.processing import stated_bias
-from autowisp_xr.kinds import KINDS
+from autowisp_xr.kinds import AVERAGED, KINDS
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.file_traits import channels_of, traits_of_set
-from autowisp_xr.night.summarised_lines import by_key
+from autowisp_xr.night.sentences import sentence
+from autowisp_xr.night.summarised_lines import by_key, named
 from autowisp_xr.option_words import in_options
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.steps.foreign_masters import flat_levels
@@ -44,10 +46,11 @@ def masters_in(
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Find candidates of all masters in files and directories, and {path: reason or doubt}.
 
-    Directories are searched into their subdirectories. Files that are no masters are passed over
-    without a word; a master that is of no known type, is not fit to be one, or cannot be read, has
-    its reason, and what a file holds beside the image that is read, its doubt. The files of the
-    channels of one master make one candidate.
+    Directories are searched into their subdirectories. Calibrated files, and what is of no type
+    that masters are of, are passed over without a word; a master that is of no known type, is not
+    fit to be one, or cannot be read, has its reason, as has what nothing marks as a master, and
+    what a file holds beside the image that is read, its doubt. The files of the channels of one
+    master make one candidate.
 
     Parameters
     ----------
@@ -77,6 +80,7 @@ def masters_in(
     left_out = {record.path: str(record.error) for record in records if record.error}
     masters = [record for record in records if record.master_because and not record.error]
     left_out |= {one.path: f"{one.path}: {'; '.join(one.doubts)}" for one in masters if one.doubts}
+    left_out |= _unmarked(records)
     # two cameras, or two nights, are not channels of each other
     groups = by_key(masters, _alike)
     found = []
@@ -86,6 +90,22 @@ def masters_in(
         except (AutowispError, OSError) as error:
             left_out.update((record.path, in_options(str(error))) for record in files.values())
     return found, left_out
+
+
+def _unmarked(records: Sequence[FileRecord]) -> dict[str, str]:
+    """Return the files that could be masters, but for a mark, each with the reason, one for all."""
+    files = [
+        one.path
+        for one in records
+        if not (one.error or one.master_because or one.calibrated_because)
+        and one.coordinates["image_type"] in AVERAGED
+    ]
+    if not files:
+        return {}
+    kind = next(one.coordinates["image_type"] for one in records if one.path == files[0])
+    rule = pattern_like(files[0], named_type(files[0]))
+    names = named([os.path.basename(file) for file in files])
+    return dict.fromkeys(files, sentence("no_masters", files=names, rule=rule, kind=kind))
 
 
 def _alike(record: FileRecord) -> tuple[object, ...]:

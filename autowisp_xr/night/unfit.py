@@ -22,7 +22,7 @@ def unfit_because(record: FileRecord) -> str:
     if record.error is not None:
         return str(record.error)
     if record.master_because:
-        return f"a master already ({record.master_because}), not a raw frame"
+        return sentence("a_master", because=record.master_because)
     if record.calibrated_because:
         return f"calibrated already ({record.calibrated_because})"
     kind = record.coordinates["image_type"]

@@ -56,7 +56,8 @@ class Site:
     def reduce(self, **options):
         """The summary of the night, and its doubts."""
         out = self.folder.parent / "out"
-        summary = reduce(self.folder, out, camera=CAMERA, overwrite=True, **options)
+        options = {"camera": CAMERA} | options
+        summary = reduce(self.folder, out, overwrite=True, **options)
         notes = [*summary.notes, *(note for made in summary.made for note in made.notes)]
         return summary, [note for note in notes if note.startswith("DOUBT")]
 
@@ -133,6 +134,14 @@ def test_darks_below_the_biases_are_reported(site):
     summary, doubts = site.reduce()
     assert any(re.search(r"the darks lie 4\d\.?\d* ADU below the bias bias", d) for d in doubts)
     assert "below the bias" in comments(made_of(summary, "masters/dark").files[0])
+
+
+def test_an_average_of_darks_whose_bias_is_off_is_reported_where_no_noise_is_known(site):
+    site.night(bias={"number": 1}, dark={"number": 1, "offset": 0.0}, flat={"number": 0})
+    _, doubts = site.reduce(camera=aw.Camera())
+    assert any(re.search(r"the darks lie 49\d\.?\d* ADU below the bias bias", d) for d in doubts)
+    site.expose("dark", 1)
+    assert site.reduce(camera=aw.Camera())[1] == []
 
 
 @pytest.mark.parametrize(

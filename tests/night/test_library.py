@@ -111,6 +111,19 @@ def test_channels_of_a_master_are_one_candidate(tmp_path):
     assert sorted(summary.made[0].masters) == ["bias", "flat"]
 
 
+def test_what_nothing_marks_as_a_master_is_named_with_the_rule_that_makes_it_one(tmp_path, sky):
+    for number, frames in enumerate((sky.bias(1), sky.dark(1), sky.objects(1))):
+        aw.to_fits(frames, tmp_path / f"average{number}.fits")
+    found, left_out = masters_in(tmp_path)
+    assert found == []
+    assert [path.rpartition("/")[2] for path in left_out] == ["average0.fits", "average1.fits"]
+    (reason,) = set(left_out.values())
+    assert reason.startswith("average0.fits, average1.fits of --masters: nothing marks")
+    assert reason.endswith("such as --type 'average*=master bias' state so")
+    found, _ = masters_in(tmp_path, types={"average0*": "master bias"})
+    assert [one.traits.kind for one in found] == ["bias"]
+
+
 def test_what_is_no_master_of_a_known_type_has_its_reason(tmp_path, sky):
     bias = aw.master_bias(sky.bias(2))
     aw.to_fits(bias, tmp_path / "masters" / "a.fits")
@@ -238,7 +251,7 @@ def test_masters_are_found_by_rules_of_the_user(sky, tmp_path):
     foreign(tmp_path / "lib" / "stacked.fits", "Bias", np.ones(sky.shape))
     with fits.open(tmp_path / "lib" / "stacked.fits", mode="update") as hdus:
         hdus[0].header["IMAGETYP"] = "Bias"
-    assert masters_in(tmp_path / "lib") == ([], {})
+    assert masters_in(tmp_path / "lib")[0] == []
     (found,), _ = masters_in(tmp_path / "lib", types={"stacked*": "master bias"})
     assert found.traits.kind == "bias"
 
