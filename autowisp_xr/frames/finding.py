@@ -28,7 +28,10 @@ _REMEDIES = {
     _UNNAMED: "if they are frames, let their names end in .fits",
 }
 _ENDINGS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-_PACKINGS = re.compile(r"\.(fits|fit|fts)\.(xz|z|zip|7z|zst|lz4|rar)\Z", re.IGNORECASE)
+_PACKINGS = re.compile(
+    r"\.(fits|fit|fts)\.(xz|z|zst|lz4)\Z|\.(zip|7z|rar|tar|tgz|tar\.(gz|bz2|xz|zst))\Z",
+    re.IGNORECASE,
+)
 
 
 def describe_others(others: Iterable[str], files: Iterable[str]) -> list[str]:

@@ -13,11 +13,12 @@ def touch(directory, *names):
 
 def test_what_is_no_fits_file_is_counted_by_ending(tmp_path):
     touch(tmp_path, "a.fits", "b.AVI", "in/c.AVI", "d.sbig", "e.fits.xz", "f.X3F", ".g.AVI")
+    touch(tmp_path, "lights.ZIP", "old.tar.gz")
     assert found_in(tmp_path, deep=True).passed_over == [
         "passed over 4 files of a format that is not read (2 .AVI, 1 .X3F, 1 .sbig): they take no "
         "part; convert them to FITS first, as Siril does",
-        "passed over 1 file packed otherwise than by gzip, bzip2 or fpack (1 .xz): they take "
-        "no part; unpack them first",
+        "passed over 3 files packed otherwise than by gzip, bzip2 or fpack (1 .ZIP, 1 .gz, 1 .xz): "
+        "they take no part; unpack them first",
     ]
     assert "1 .AVI" in found_in(tmp_path).passed_over[0]
     assert found_in(tmp_path, deep=True, skip=[tmp_path / "in"]).passed_over[0].count("1 .AVI") == 1
