@@ -15,6 +15,7 @@ from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.values import (
     ELECTRONS,
     Cards,
+    adu,
     electrons,
     electrons_per_adu,
     first_known,
@@ -51,7 +52,7 @@ def read_facts(cards: Cards, height: int, width: int) -> dict[str, Any]:
     numbers = {
         "gain": gain,
         "read_noise": believed(cards.header, cards.names("read_noise"), "read_noise", gain),
-        "saturation": cards.number("saturation", above=0.0),
+        "saturation": _saturation(cards.header, cards.names("saturation"), gain),
         "bias_level": cards.number("black_level", above=0.0),
     }
     sections = {"image_area": areas.image, "overscan": areas.overscan}
@@ -72,6 +73,11 @@ def believed(header: AnyHeader, names: Sequence[str], what: str, gain: float = m
     read = electrons_per_adu if what == "gain" else partial(electrons, gain=gain)
     numbers = (read(header, *stated) for stated in known_values(header, names))
     return first_known(number for number in numbers if low <= number <= high)
+
+
+def _saturation(header: AnyHeader, names: Sequence[str], gain: float) -> float:
+    levels = (adu(header, *stated, gain) for stated in known_values(header, names))
+    return first_known(levels)
 
 
 def _bayer_pattern(cards: Cards, height: int) -> str | None:
@@ -129,7 +135,7 @@ def amplifier_facts(
                 gain = setting
                 assumed.add(math.nan if ELECTRONS.search(header.comments[card]) else setting)
         stated.append({"gain": _known(gain), "read_noise": _known(noise)})
-        saturations.append(_known(first_number(header, own["saturation"], 0.0)))
+        saturations.append(_known(_saturation(header, own["saturation"], gain)))
     values = {name: {numbers[name] for numbers in stated} for name in _BELIEVED}
     facts: dict[str, Any] = {name: one.pop() for name, one in values.items() if len(one) == 1}
     facts["saturation"] = min((level for level in saturations if level), default=None)
@@ -174,7 +180,14 @@ def channel_facts(channels: Mapping[str, str], aliases: KeywordAliases) -> dict[
         stated = {name: _known(believed(header, cards, what)) for name, header in headers.items()}
         if len(set(stated.values())) > 1:
             facts[what] = None if None in stated.values() else stated
-    levels = (Cards(header, aliases).number("saturation", 0.0) for header in headers.values())
+    levels = (
+        _saturation(
+            header,
+            aliases.cards["saturation"],
+            believed(header, aliases.cards["electrons_per_adu"], "gain"),
+        )
+        for header in headers.values()
+    )
     known = [level for level in levels if not math.isnan(level)]
     return facts | ({"saturation": min(known)} if known else {})
 

@@ -150,6 +150,14 @@ def electrons(header: AnyHeader, name: str, value: object, gain: float) -> float
     return math.nan if unit else number
 
 
+def adu(header: AnyHeader, name: str, value: object, gain: float) -> float:
+    """Return a level above zero in ADU, also one that its unit states in electrons; else NaN."""
+    number, unit = with_unit(value)
+    if ELECTRONS.search(unit or comment_of(header, name)):
+        number /= gain
+    return number if number > 0 else math.nan
+
+
 def first_number(header: AnyHeader, names: Iterable[str], above: float = -math.inf) -> float:
     """Return the first number above a limit that one of the named cards holds; NaN for none."""
     numbers = (to_number(value) for _, value in known_values(header, names))

@@ -267,6 +267,20 @@ def test_a_read_noise_in_adu_becomes_electrons_by_the_gain(value, comment, elect
     assert alone == (None if "3.0" in str(value) else electrons)
 
 
+@pytest.mark.parametrize(
+    ("comment", "gain", "level"),
+    [
+        ("[ADU] saturation", 1.5, 60000.0),
+        ("", 1.5, 60000.0),
+        ("[electron] full well", 1.5, 40000.0),
+        ("full well in e-", None, None),
+    ],
+)
+def test_a_saturation_in_electrons_is_divided_by_the_gain(comment, gain, level):
+    cards = fits.Header([("EGAIN", gain), ("SATURATE", 60000.0, comment)])
+    assert read_facts(Cards(cards, KeywordAliases()), 5, 7)["saturation"] == level
+
+
 def test_facts_are_read_and_nonsense_passed_over():
     good = read_facts(
         Cards(
