@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.frames.evidence import Evidence, pattern_like
+from autowisp_xr.frames.evidence import Evidence, named_type, pattern_like
 from autowisp_xr.headers.doubts import header_doubts
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.recognition import processed_by
 from autowisp_xr.headers.values import Cards, with_unit
-from autowisp_xr.kinds import KINDS
+from autowisp_xr.kinds import AVERAGED, KINDS
 from autowisp_xr.regions import is_bayer
 
 _LONGEST_BIAS = 1.0
@@ -77,6 +77,8 @@ def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Ite
             f"give a type rule such as {pattern_like(path, name)!r} = {name.kind}"
         )
         return
+    if card and kind == "object":
+        yield from _of_target(cards, who)
     better = ""
     if kind == "bias" and seconds > _LONGEST_BIAS:
         better = "dark"
@@ -88,6 +90,20 @@ def _of_type(path: str, cards: Cards, seconds: float, evidence: Evidence) -> Ite
             f"{who}, but {exposed.name} = {exposed.seconds:g} s; if it is a {better}, give a type "
             f"rule such as {pattern_like(path, name)!r} = {better}"
         )
+
+
+def _of_target(cards: Cards, who: str) -> Iterator[str]:
+    """Yield that a light has a target called as flats are, or biases or darks."""
+    for target, value in cards.values("image_type_target"):
+        named = named_type(str(value))
+        # there are dark nebulae
+        by_word = named.kind if named and named.kind in ("bias", "flat") else ""
+        meant = cards.aliases.image_type_of(value, target) or by_word
+        if meant in AVERAGED:
+            yield (
+                f"{who}, but {target} = {value!r} means {meant}; if the latter is right, give a "
+                f"type rule such as '{target}={value}' = {meant}"
+            )
 
 
 def _unknowns(cards: Cards, kind: str) -> Iterator[str]:

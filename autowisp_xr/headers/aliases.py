@@ -45,8 +45,8 @@ class KeywordAliases:
 
     image_types: Mapping[str, str] = field(default_factory=DEFAULT_TYPES.copy)
     """The type (bias, dark, darkflat, flat, object or other) that each value of a card stands for;
-    letter case, blanks and punctuation do not matter, and "master" may stand in front. "CARD=value"
-    holds for this card only."""
+    letter case, blanks and punctuation do not matter, "master" may stand in front, and an "s"
+    behind. "CARD=value" holds for this card only."""
 
     preferred: tuple[str, ...] = ()
     """Cards that resolve a contradiction: where one of these has a value, no other is read. Filled
@@ -90,7 +90,8 @@ class KeywordAliases:
     def image_type_of(self, value: object, card: str = "") -> str | None:
         """Return the type that a value of an image type card stands for; None if unknown."""
         key = type_key(str(value))
-        for word in (f"{type_key(card)}{key}", key, key.removeprefix("master")):
+        plain = key.removeprefix("master")
+        for word in (f"{type_key(card)}{key}", key, plain, plain.removesuffix("s")):
             if word in self.image_types:
                 return self.image_types[word]
         return None

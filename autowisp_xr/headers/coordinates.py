@@ -128,7 +128,7 @@ def type_card(cards: Cards) -> TypeCard | None:
     HeaderError
         If two cards contradict each other.
     """
-    for thing in ("image_type", "image_type_code"):
+    for thing in ("image_type", "image_type_code", "image_type_target"):
         found = [
             TypeCard(name, value, kind)
             for name, value in cards.values(thing)

@@ -37,6 +37,21 @@ def test_a_name_that_states_otherwise_is_a_doubt_with_both_sides_and_the_remedy(
     ]
 
 
+def test_a_light_whose_target_is_a_flat_is_doubted(doubts):
+    assert doubts(IMAGETYP="Light Frame", OBJECT="skyflat V") == [
+        "IMAGETYP = 'Light Frame' means object, but OBJECT = 'skyflat V' means flat; if the latter "
+        "is right, give a type rule such as 'OBJECT=skyflat V' = flat"
+    ]
+    assert "means dark" in doubts(IMAGETYP="Light Frame", OBJECT="Dark")[0]
+    for kind, target in (
+        ("Light", "Dark Nebula"),
+        ("Light", "Sky"),
+        ("Flat", "flat"),
+        ("Dark", "flat"),
+    ):
+        assert doubts(IMAGETYP=kind, OBJECT=target) == []
+
+
 def test_a_folder_is_doubted_less_than_a_name(doubts):
     assert doubts("flats/x.fits", IMAGETYP="Light Frame") == [
         "IMAGETYP = 'Light Frame' means object, but the name of its folder means flat ('flats'); "

@@ -140,8 +140,13 @@ def test_numbers_state_a_type_where_no_word_does():
     assert read(CCDSFPT=5)["image_type"] == "other"
     # a word is stronger than a number, and a number of another card is none
     assert read(CCDSFPT=1, IMAGETYP="Flat Frame")["image_type"] == "flat"
+    assert read(PICTTYPE=3)["image_type"] == "dark"
     assert read(CCDSFPT=4, IMAGETYP="Snapshot")["image_type"] == "flat"
     assert read(FRAME=2)["image_type"] == "other"
+    # a target is the weakest of all
+    assert read(OBJECT="Sky Flats")["image_type"] == "flat"
+    assert read(OBJECT="dark", CCDSFPT=2)["image_type"] == "bias"
+    assert read(OBJECT="Dark Nebula")["image_type"] == "other"
     mine = KeywordAliases().extended(image_type_code="KIND", image_types={"KIND=0": "bias"})
     assert read_coordinates(Cards(header(KIND=0, CCDSFPT=4), mine))["image_type"] == "bias"
 
