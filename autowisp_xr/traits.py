@@ -72,6 +72,8 @@ class Traits:
     """Median of the middles of the exposures, UTC."""
     holds_bias: bool | None = None
     """Of a dark: whether the bias is still in it."""
+    focal_length: float = field(default=math.nan, compare=False)
+    """Of the telescope, as the header gives it, mostly in millimetres; of sets and masters only."""
     others: tuple[tuple[str, str], ...] = ()
     """Cards that a user has named as traits, with their values."""
     cards: Mapping[str, str] = field(default_factory=dict, compare=False)

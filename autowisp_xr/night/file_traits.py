@@ -12,6 +12,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
+from autowisp_xr.headers.values import Cards
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits, comparable, is_known
@@ -132,6 +133,8 @@ def traits_of_set(
         different = {getattr(one, name) for one in members}
         alike = len(set(map(comparable, different))) == 1
         common[name] = getattr(members[0], name) if alike else ""
+    if records:
+        common |= {"cards": _cards(records[0]), "focal_length": _focal_length(records[0])}
     return replace(
         merged,
         kind=kind,
@@ -139,7 +142,6 @@ def traits_of_set(
         exposure=(min(exposures), max(exposures)) if exposures else (math.nan, math.nan),
         temperature=median_of_known(one.temperature for one in members),
         time=times[len(times) // 2] if len(times) else merged.time,
-        cards=_cards(records[0]) if records else merged.cards,
     )
 
 
@@ -149,9 +151,17 @@ def median_of_known(numbers: Iterable[float]) -> float:
     return float(np.median(known)) if known else math.nan
 
 
+def _aliases(record: FileRecord) -> KeywordAliases:
+    return record.options.get("aliases") or KeywordAliases()
+
+
+def _focal_length(record: FileRecord) -> float:
+    return Cards(record.header, _aliases(record)).number("focal_length", above=0.0)
+
+
 def _cards(record: FileRecord) -> dict[str, str]:
     """Return for each trait the card of a header that is asked first, if any is there."""
-    aliases: KeywordAliases = record.options.get("aliases") or KeywordAliases()
+    aliases = _aliases(record)
     found: dict[str, str] = {}
     for trait in (*TEXTS, *NUMBERS, "channels"):
         fields = _FIELDS.get(trait, (trait,))

@@ -26,6 +26,7 @@ from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.stopping import stop_reason
 from autowisp_xr.night.summarised_lines import by_key, counted
+from autowisp_xr.night.telescopes import doubts_on_telescopes
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.night.unstated_traits import doubts_on_unstated
 from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
@@ -201,8 +202,13 @@ class Plan:
 
     @property
     def doubts(self) -> list[str]:
-        """A line for what only some frames or their masters state, and that is taken to fit."""
-        return doubts_on_unstated(self.choices)
+        """A line for what is taken to fit, though only one side states it, or states another."""
+        flats = [
+            (one.frames.path, one.frames.traits, chosen.name, chosen.traits)
+            for one in self.products
+            if "flat" in one.choices and (chosen := one.choices["flat"].chosen)
+        ]
+        return [*doubts_on_unstated(self.choices), *doubts_on_telescopes(flats)]
 
 
 def _names_in(choices: Choices) -> tuple[object, ...]:

@@ -2,11 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
 import xarray as xr
+from astropy.io import fits
 
 import autowisp_xr as aw
+from autowisp_xr.matching import Matching
 from autowisp_xr.night import plan_night
+from autowisp_xr.night.telescopes import doubts_on_telescopes
 from autowisp_xr.testing import no_compute
+from autowisp_xr.traits import Traits
 
 
 def test_products_follow_the_masters_that_they_need(sky, write_night):
@@ -54,3 +60,25 @@ def test_masters_that_differ_in_what_lights_do_not_state_are_doubtful(sky, write
     (doubt,) = plan_night(folder, camera=sky.camera).doubts
     assert doubt.startswith("DOUBT: object-0001.fits, object-0002.fits: without GAIN, ")
     assert "bias: of the gain setting 0 (GAIN), not 100); write the card into the headers" in doubt
+
+
+def test_flats_of_another_focal_length_are_doubtful(sky, write_night, tmp_path):
+    for length, frames in ((500.0, sky.flat(2)), (2000.0, sky.objects(2)), (None, sky.bias(2))):
+        for file in aw.to_fits(frames, tmp_path / "{RAWFNAME}.fits"):
+            fits.setval(file, "FOCALLEN", value=length)
+    (doubt,) = plan_night(tmp_path, camera=sky.camera).doubts
+    assert doubt.startswith(
+        "DOUBT: V_60s is of a focal length of 2000 (FOCALLEN), and flat_V that corrects it of 500: "
+    )
+    apart = plan_night(tmp_path, camera=sky.camera, matching=Matching(keywords=("FOCALLEN",)))
+    assert apart.doubts == []
+    assert "flat" not in apart.products[-1].masters
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "number"),
+    [(500, 530, 0), (500, 560, 1), (2000, 2, 0), (2000, 200, 1), (np.nan, 500, 0)],
+)
+def test_focal_lengths_in_another_unit_or_nearly_the_same_are_not_doubted(own, other, number):
+    kinds = (Traits(kind="object", focal_length=own), Traits(kind="flat", focal_length=other))
+    assert len(doubts_on_telescopes([("V", kinds[0], "flat_V", kinds[1])])) == number
