@@ -19,6 +19,7 @@ from autowisp_xr.headers.values import (
     first_known,
     seconds_of_unit,
     to_degrees,
+    to_name,
     to_number,
     to_text,
     unit_in_comment,
@@ -157,9 +158,9 @@ def filter_name(cards: Cards) -> str:
     """
     for name, value in cards.values("filter", "filter_wheels"):
         if name in cards.aliases.preferred:
-            return to_text(value)
+            return to_name(value)
     alone, wheels = (
-        [to_text(value) for _, value in cards.values(thing)]
+        [to_name(value) for _, value in cards.values(thing)]
         for thing in ("filter", "filter_wheels")
     )
     empty = cards.aliases.words["empty_slots"]

@@ -19,10 +19,10 @@ from autowisp_xr.headers.values import (
     to_text,
 )
 
-_BINNING = re.compile(r"(\d+)(?:\s*[x*,\s]\s*(\d+))?", re.IGNORECASE)
+_BINNING = re.compile(r"(?:bin\s*)?(\d+)(?:\s*[x*,\s]\s*(\d+))?", re.IGNORECASE)
 # OFFSET and the like of the telescope, not of the camera
 _OF_TELESCOPE = re.compile(r"arc ?sec|telescope|pointing|dither|focus|\bRA\b|\bDec\b|\[deg", re.I)
-_ISO = re.compile(r"ISO[\s:=-]*(\d+)", re.IGNORECASE)
+_SETTING = re.compile(r"(?:ISO|gain)[\s:=-]*(\d+)|(\d+(?:\.\d*)?)\s*(?:dB|%)", re.IGNORECASE)
 _FLIPS = {"flip": "flipped", "flip_x": "flipped in x", "flip_y": "flipped in y"}
 _NO = ("", "f", "false", "no", "n", "0", "0.0", "none", "normal", "off", "unflipped", "not flipped")
 _YES = ("t", "true", "yes", "y", "1", "1.0", "on")
@@ -97,9 +97,9 @@ def row_order(cards: Cards) -> str:
 
 
 def gain_setting(value: object) -> float:
-    """Return the number of a gain setting, also of one that is written as "ISO 800"; else NaN."""
-    match = _ISO.fullmatch(to_text(value))
-    return to_number(value if match is None else match[1])
+    """Return the number of a gain setting, also of "ISO 800", "Gain 120" or "12 dB"; else NaN."""
+    match = _SETTING.fullmatch(to_text(value))
+    return to_number(value if match is None else match[1] or match[2])
 
 
 def _readout_mode(cards: Cards) -> str:

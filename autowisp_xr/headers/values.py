@@ -169,6 +169,11 @@ def to_text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
+def to_name(value: object) -> str:
+    """Return a value as the name of something, of which 3.0 and 3 are the same."""
+    return to_text(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def to_degrees(value: object, degrees_per_unit: float, degrees_per_number: float = 1.0) -> float:
     """Return a number or a sexagesimal text, each in its own unit, in degrees; NaN beyond 360."""
     number = to_number(value)
@@ -221,7 +226,7 @@ class Cards(NamedTuple):
 
     def text(self, thing: str) -> str:
         """Return the first informative text; "" where there is none."""
-        texts = (to_text(value) for _, value in self.values(thing))
+        texts = (to_name(value) for _, value in self.values(thing))
         return next((text for text in texts if self.informative(text)), "")
 
     def informative(self, value: object) -> bool:
