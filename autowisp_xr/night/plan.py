@@ -26,8 +26,8 @@ from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.stopping import stop_reason
 from autowisp_xr.night.summarised_lines import by_key, counted
-from autowisp_xr.night.telescopes import doubts_on_telescopes
 from autowisp_xr.night.unfit import empty_frames
+from autowisp_xr.night.unlike_pairs import doubts_on_pairs
 from autowisp_xr.night.unstated_traits import doubts_on_unstated
 from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
 from autowisp_xr.startup import collecting_later
@@ -203,12 +203,8 @@ class Plan:
     @property
     def doubts(self) -> list[str]:
         """A line for what is taken to fit, though only one side states it, or states another."""
-        flats = [
-            (one.frames.path, one.frames.traits, chosen.name, chosen.traits)
-            for one in self.products
-            if "flat" in one.choices and (chosen := one.choices["flat"].chosen)
-        ]
-        return [*doubts_on_unstated(self.choices), *doubts_on_telescopes(flats)]
+        pairs = ((one.frames.path, one.frames.traits, one.choices) for one in self.products)
+        return [*doubts_on_unstated(self.choices), *doubts_on_pairs(pairs)]
 
 
 def _names_in(choices: Choices) -> tuple[object, ...]:

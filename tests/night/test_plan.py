@@ -10,7 +10,8 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr.matching import Matching
 from autowisp_xr.night import plan_night
-from autowisp_xr.night.telescopes import doubts_on_telescopes
+from autowisp_xr.night.choosing import Candidate, Choice
+from autowisp_xr.night.unlike_pairs import doubts_on_pairs
 from autowisp_xr.testing import no_compute
 from autowisp_xr.traits import Traits
 
@@ -80,5 +81,25 @@ def test_flats_of_another_focal_length_are_doubtful(sky, write_night, tmp_path):
     [(500, 530, 0), (500, 560, 1), (2000, 2, 0), (2000, 200, 1), (np.nan, 500, 0)],
 )
 def test_focal_lengths_in_another_unit_or_nearly_the_same_are_not_doubted(own, other, number):
-    kinds = (Traits(kind="object", focal_length=own), Traits(kind="flat", focal_length=other))
-    assert len(doubts_on_telescopes([("V", kinds[0], "flat_V", kinds[1])])) == number
+    flat = Candidate(name="flat_V", traits=Traits(kind="flat", focal_length=other))
+    lights = Traits(kind="object", focal_length=own)
+    assert len(doubts_on_pairs([("V", lights, {"flat": Choice(chosen=flat)})])) == number
+
+
+@pytest.mark.parametrize(("seconds", "doubted"), [(60000, True), (0.06, True), (30000, False)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_darks_that_count_in_another_unit_are_doubtful(
+    sky, write_night, seconds, doubted, bias, tmp_path
+):
+    darks = sky.dark(2)
+    folder = write_night(sky.objects(2), darks, *([sky.bias(2)] if bias else []))
+    for file in folder.glob("dark*"):
+        fits.setval(file, "EXPTIME", value=seconds)
+    doubts = plan_night(folder, camera=sky.camera).doubts
+    assert any("counts in another unit" in doubt for doubt in doubts) == doubted
+    for file in folder.glob("dark*"):
+        fits.setval(file, "EXPTIME", comment="[ms]")
+    if seconds == 60000:
+        # flats may well be so short
+        write_night(sky.flat(2, exposure=0.06))
+        assert plan_night(folder, camera=sky.camera).doubts == []
