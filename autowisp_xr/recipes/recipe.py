@@ -14,7 +14,7 @@ from autowisp_xr.options import CosmicRays
 from autowisp_xr.schema import DIMS, variable_attributes
 from autowisp_xr.steps.cold_pixels import COLD, with_cold_pixels
 from autowisp_xr.steps.cosmic_rays import with_cosmic_rays
-from autowisp_xr.steps.fringe_scale import Scale
+from autowisp_xr.steps.fringe import Scale
 
 ARITHMETIC = 1
 """Number of the arithmetic of calibration. Whoever changes a bit of what the same recipe makes of

@@ -29,7 +29,7 @@ from autowisp_xr.recipes.linked_files import linked, with_linked
 from autowisp_xr.recipes.masters import INPUTS, loaded, opened, reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
-from autowisp_xr.steps.fringe_scale import Scale
+from autowisp_xr.steps.fringe import Scale
 from autowisp_xr.store import StoreLike, store_at
 
 RECIPE = "autowisp_xr_recipe"

@@ -13,7 +13,7 @@ double precision.
 
 A level that is no light must not make photons. Where no bias is given and the dark holds it, the
 dark comes in two parts whose sum it is: its pedestal in the place of B, its dark current in that of
-D (see :mod:`autowisp_xr.steps.dark_current`), so that photons(I) are those of light and dark
+D (see :mod:`autowisp_xr.steps.prepared_masters`), so that photons(I) are those of light and dark
 current.
 
 Noise that all frames share is kept apart (``shared_variance``, ``shared_relative_variance``),

@@ -20,9 +20,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import DTypeLike
 
+from autowisp_xr._compat import LateArray, OuterKey, late_variable
 from autowisp_xr.arrays import Bits, Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
-from autowisp_xr.bridge.constant_planes import constant_planes
 from autowisp_xr.schema import DIMS, PHOTON_PLANES, SHARED
 from autowisp_xr.steps.base import Step, Term, absent, over_frames
 from autowisp_xr.steps.dark import SubtractDark
@@ -188,7 +188,7 @@ def _slope(
     if divisor is None and noise.reader is None:
         # the same number everywhere
         own = noise.inverse_gain.values[:, 0].astype(dtype)
-        return constant_planes(own, ds["image"].variable)
+        return _constant_planes(own, ds["image"].variable)
     operands = [divisor, noise.reader, noise.inverse_gain]
     (slope,) = blocks.apply(_slopes, operands, DIMS[1:], [dtype], free=DIMS[1:])
     return slope
@@ -229,3 +229,52 @@ def _zero(
     if dark is not None and k is not None:
         moved = moved - over_frames(k) * dark.astype(np.float64)
     return (moved if flat is None else quotient(moved, flat),)
+
+
+def _constant_planes(values: Any, like: xr.Variable) -> xr.Variable:
+    """Return planes (channel, y, x) of one value a channel, lazy and in chunks like frames are.
+
+    Parameters
+    ----------
+    values
+        One for each channel, or one for all.
+    like
+        Frames (frame, channel, y, x).
+    """
+    shape = tuple(like.sizes[dim] for dim in DIMS[1:])
+    plane = xr.Variable(DIMS[1:], np.broadcast_to(np.reshape(values, (-1, 1, 1)), shape))
+    chunks = blocks.pixelwise(like).chunksizes
+    if not chunks:
+        return plane
+    late = late_variable(_Constant(plane.values[:, 0, 0].copy(), shape), DIMS[1:])
+    return blocks.pixelwise(late).chunk({dim: chunks[dim] for dim in DIMS[1:]})
+
+
+class _Constant(LateArray):
+    """Planes at rest that need not be read.
+
+    Parameters
+    ----------
+    values
+        Of each channel.
+    shape
+        (channel, y, x).
+    """
+
+    def __init__(self, values: Planes, shape: tuple[int, ...]) -> None:
+        self.values, self.shape, self.dtype = values, shape, values.dtype
+
+    def __dask_tokenize__(self) -> Any:
+        from dask.base import normalize_token
+
+        return normalize_token((type(self).__name__, self.values, self.shape))
+
+    def read(self, key: OuterKey) -> Planes:
+        """Return the planes at a key."""
+        channels, *inside = (
+            np.arange(size)[index] for size, index in zip(self.shape, key, strict=True)
+        )
+        part = self.values[channels]
+        sizes = [one.size for one in inside if one.ndim]
+        shape = (*part.shape, *sizes)
+        return np.broadcast_to(part.reshape(*part.shape, *(1 for _ in sizes)), shape)

@@ -7,29 +7,31 @@ looked at, and a master when the planes are.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.arrays import Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.pieces import Piece, is_same, join
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.matching import TYPE, allowed
+from autowisp_xr.response import Linearity
 from autowisp_xr.schema import SHARED
-from autowisp_xr.steps.base import Step
+from autowisp_xr.steps.base import Step, Term, over_frames
 from autowisp_xr.steps.dark import SubtractDark
-from autowisp_xr.steps.fringe import SubtractFringe
-from autowisp_xr.steps.fringe_scale import Scale
+from autowisp_xr.steps.flat import DivideFlat
+from autowisp_xr.steps.fringe import Scale, SubtractFringe
 from autowisp_xr.steps.master_matching import matched
 from autowisp_xr.steps.master_noise import master_noise_of, with_common_planes
 from autowisp_xr.steps.noise import noise_of
 from autowisp_xr.steps.prepared_masters import master_steps
-from autowisp_xr.steps.restored_curve import RestoredCurve
 
 Find = Callable[[str, Mapping[str, Any]], xr.Dataset | None]
 """Gives the master of an identity, of which the record of a step may name the files by channel."""
@@ -155,7 +157,7 @@ def _steps_of(
     if any("linearity" in one for one in options.get("amplifiers", ()) if not isinstance(one, str)):
         raise _LostError
     if options.get("linearity"):
-        steps.append(RestoredCurve.of(ds, options["linearity"], masters.get("bias"), steps))
+        steps.append(_RestoredCurve.of(ds, options["linearity"], masters.get("bias"), steps))
     return steps
 
 
@@ -230,3 +232,89 @@ def _assembled(ds: xr.Dataset, parts: Sequence[tuple[list[int], xr.Dataset]]) ->
 
 def _column(number: int, text: str) -> xr.Variable:
     return xr.Variable(("frame",), np.full(number, text, np.dtypes.StringDType()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RestoredCurve(Step):
+    """Adds nothing to the pixels; shares what a curve had added to the variance of all frames.
+
+    The signal before the flat and the dark shows where on the curve a pixel was; its slope and its
+    uncertainty there are those that the step of :mod:`autowisp_xr.steps.linearity` had.
+    """
+
+    curves: Sequence[Linearity]
+    """Of each channel."""
+    bias: xr.Dataset | None = None
+    """What was subtracted before the frames were made linear."""
+    dark: SubtractDark | None = None
+    flat: DivideFlat | None = None
+    """What was done after."""
+
+    @classmethod
+    def of(
+        cls, ds: xr.Dataset, recorded: Any, bias: xr.Dataset | None, steps: Sequence[Step]
+    ) -> Self:
+        """Return the step of what the history records of a linearity.
+
+        Parameters
+        ----------
+        ds
+            The frames.
+        recorded
+            What :meth:`~autowisp_xr.Linearity.record` gave, perhaps by channel.
+        bias
+            Master that was subtracted, if any.
+        steps
+            The steps of the same verb.
+        """
+        channels = schema.names(ds, "channel")
+        own = isinstance(recorded, Mapping) and set(channels) <= set(recorded)
+        given = [recorded[channel] if own else recorded for channel in channels]
+        return cls(
+            curves=[Linearity.parse(one) for one in given],
+            bias=bias,
+            dark=next((step for step in steps if isinstance(step, SubtractDark)), None),
+            flat=next((step for step in steps if isinstance(step, DivideFlat)), None),
+        )
+
+    def shares(self, ds: xr.Dataset) -> list[Term]:
+        """Return a plane a frame."""
+        dark = flat = factor = None
+        if self.dark is not None:
+            dark, factor = blocks.plane(self.dark.master, "image"), self.dark.factors(ds)
+        if self.flat is not None:
+            flat = blocks.plane(self.flat.lit, "image")
+        operands = [ds["image"].variable, flat, dark, factor, blocks.plane(self.bias, "variance")]
+        kernel = partial(_shared, curves=self.curves)
+        free = ("frame", "y", "x")
+        (plane,) = blocks.apply(kernel, operands, schema.DIMS, [ds["variance"].dtype], free=free)
+        return [Term(plane)]
+
+    def name_noise_sources(self, subtracted: list[set[str]], divided: list[set[str]]) -> None:
+        """Name the curves."""
+        named = {one.identity for one in self.curves if one.covariance}
+        for names in subtracted:
+            names |= named
+
+
+def _shared(
+    image: Cube,
+    flat: Planes | None,
+    dark: Planes | None,
+    factor: Floats | None,
+    of_bias: Planes | None,
+    *,
+    curves: Sequence[Linearity],
+) -> tuple[Floats]:
+    light: Any = image.astype(np.float64)
+    if flat is not None:
+        light = light * flat
+    if dark is not None and factor is not None:
+        light = light + over_frames(factor) * dark
+    shared = np.empty_like(light)
+    for channel, curve in enumerate(curves):
+        signal = curve.signal(light[:, channel])
+        shared[:, channel] = curve.error(signal) ** 2
+        if of_bias is not None:
+            shared[:, channel] += (curve.slope(signal) ** 2 - 1) * of_bias[channel]
+    return (shared,)
