@@ -12,7 +12,7 @@ def run(options: Namespace) -> int:
     """Carry out units of a file; print what they have written, and what was in the way."""
     load("dask.array", "autowisp_xr.night.running")
     from autowisp_xr import night
-    from autowisp_xr.night.summarised_lines import counted
+    from autowisp_xr.night.sentences import counted
     from autowisp_xr.night.unit_lines import read_units
 
     path, numbers = Path(options.units).expanduser(), options.numbers

@@ -30,8 +30,7 @@ from autowisp_xr.night.camera_findings import (
 )
 from autowisp_xr.night.checks_of_raw import opened
 from autowisp_xr.night.defect_masks import described
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import counted
+from autowisp_xr.night.sentences import counted, sentence
 from autowisp_xr.response import Linearity
 
 if TYPE_CHECKING:

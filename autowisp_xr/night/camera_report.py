@@ -24,8 +24,7 @@ from autowisp_xr.night.camera_measurements import MEASUREMENTS
 from autowisp_xr.night.frame_sets import records_of
 from autowisp_xr.night.night_tree import manifest_for
 from autowisp_xr.night.plan import by_setup, camera_with_colours, plan_night
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import alike, by_key, named
+from autowisp_xr.night.sentences import alike, by_key, named, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,8 +13,7 @@ from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import Cards
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import plain
+from autowisp_xr.night.sentences import plain, sentence
 from autowisp_xr.readable_attributes import UNITS as UNITS
 from autowisp_xr.readable_attributes import camera_phrases, number_words
 

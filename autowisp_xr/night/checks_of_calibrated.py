@@ -12,8 +12,7 @@ import xarray as xr
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.flags import Flag
 from autowisp_xr.measure.calibrated_checks import Look, check_calibrated
-from autowisp_xr.night.sentences import Doubts, sentence
-from autowisp_xr.night.summarised_lines import by_key
+from autowisp_xr.night.sentences import Doubts, by_key, sentence
 
 _BELOW = 0.005
 """Of the pixels may be far below zero: hot ones that flicker are, in a camera without cooling."""

@@ -18,8 +18,7 @@ from autowisp_xr.arrays import Bools, Floats, Planes
 from autowisp_xr.bridge.threads import in_threads
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import some_of
+from autowisp_xr.night.sentences import sentence, some_of
 from autowisp_xr.stats.digits import Floor, counted, floor_of
 from autowisp_xr.stats.sampling import scatter_of_neighbours
 from autowisp_xr.steps import trim

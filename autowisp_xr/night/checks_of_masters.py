@@ -1,11 +1,12 @@
-"""Doubts about masters, and what it costs to have no dark of the exposure.
+"""Doubts about masters, how they differ from earlier ones, and what a missing dark costs.
 
 A dark that is scaled adds noise; flats that no dark fits keep their dark current.
 """
 
 import math
+import warnings
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,11 +14,15 @@ import xarray as xr
 from autowisp_xr import measure, schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge.rows import pieces
+from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.flags import Flag
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.matching import reason_against
 from autowisp_xr.night.checks_of_calibrated import BELOW_ZERO, SURE
 from autowisp_xr.night.checks_of_levels import noise_of_frames
-from autowisp_xr.night.sentences import Doubts, sentence
-from autowisp_xr.night.summarised_lines import some_of
+from autowisp_xr.night.choosing import Candidate
+from autowisp_xr.night.plan import Plan, Product
+from autowisp_xr.night.sentences import Doubts, sentence, some_of
 from autowisp_xr.stats.sampling import good_only
 
 _SHAPE = 0.03
@@ -234,3 +239,55 @@ def _median(master: xr.Dataset, name: str) -> float:
     # planes are large: what is known of one takes no more room than it
     values = values[good]
     return float(np.median(values, overwrite_input=True)) if values.size else math.nan
+
+
+def against_last_good(product: Product, made: xr.Dataset, plan: Plan) -> list[str]:
+    """Compare a master with the one of another night that is nearest in time; no line without one.
+
+    Parameters
+    ----------
+    product
+        What was planned.
+    made
+        The master.
+    plan
+        Has the masters of other nights.
+    """
+    last = _last(product, plan)
+    if last is None or last.open is None or "variance" not in made:
+        return []
+    try:
+        with warnings.catch_warnings():
+            # the numbers are reported, whether or not they agree
+            warnings.simplefilter("ignore", AutowispWarning)
+            found = measure.compare_masters(made, last.open())
+    except AutowispError:
+        return []
+    worst = found.isel(channel=int(np.argmax(found["fraction"].values)))
+    numbers = {str(name): float(values) for name, values in worst.data_vars.items()}
+    time = last.traits.time
+    date = "" if np.isnat(time) else f" of {np.datetime_as_string(time, unit='D')}"
+    values: dict[str, Any] = {"name": last.name, "date": date, **numbers}
+    values |= {"share": 100 * numbers["fraction"], "flagged": 100 * numbers["newly_flagged"]}
+    if KINDS[product.kind].sees_light:
+        large = 100 * numbers["largest_large_scale"]
+        return [sentence("shape_by_last_good", **values, large=large)]
+    return [sentence("level_by_last_good", **values)]
+
+
+def _last(product: Product, plan: Plan) -> Candidate | None:
+    """Return the master of another night that is most like one of this, if there is any."""
+    traits = product.frames.traits
+    alike = [
+        one
+        for one in plan.others
+        if one.traits.kind == product.kind
+        and not reason_against(traits, one.traits, plan.matching, KINDS[product.kind].alike)
+    ]
+    return min(alike, key=lambda one: _apart(one, traits.time), default=None)
+
+
+def _apart(one: Candidate, time: np.datetime64) -> float:
+    """Return by how much a master is apart in time; infinite where that is not known."""
+    apart = abs((one.traits.time - time) / np.timedelta64(1, "s"))
+    return float(apart) if np.isfinite(apart) else np.inf

@@ -1,4 +1,4 @@
-"""A look at some raw frames before work begins: their values stop at both ends."""
+"""A look at some raw frames: their values stop at both ends, and no two have the same pixels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,7 @@ from autowisp_xr.measure.raw_input import spread
 from autowisp_xr.measure.saturation_level import with_saturation
 from autowisp_xr.night.checks_of_levels import FAR_BELOW, UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import counted, some_of
+from autowisp_xr.night.sentences import by_key, counted, sentence, some_of
 from autowisp_xr.regions import ChannelSlice
 
 _BRIGHT = 3
@@ -221,3 +220,27 @@ def _wrapped(frames: xr.Dataset) -> list[str]:
             return [sentence("shifted_or_wrapped", **values)]
         return [sentence("wrapped", **values)]
     return []
+
+
+def doubts_on_repeats(
+    sets: Sequence[FrameSet], levels: Mapping[str, tuple[float, float]]
+) -> list[str]:
+    """Report frames of one set whose pixels are the same, a line for each exposure.
+
+    Parameters
+    ----------
+    sets
+        Of the night, without copies of one exposure.
+    levels
+        Level and noise of frames, by the paths of their files, as their pixels were looked at
+        anyway: those of the same pixels are equal to the bit, and only these are read.
+    """
+    doubts = []
+    for one in sets:
+        known = [r for r in one.records if np.isfinite(levels.get(r.path, np.nan)).all()]
+        for alike in by_key(known, lambda record: levels[record.path]).values():
+            for same in frames.same_pixels(alike) if len(alike) > 1 else ():
+                names = some_of([record.name for record in same], len(one.records))
+                file = same[-1].path.rpartition("/")[2]
+                doubts.append(sentence("repeated", frames=names, name=one.path, file=file))
+    return doubts

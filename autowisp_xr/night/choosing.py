@@ -11,8 +11,7 @@ import xarray as xr
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, Mismatch, reason_against, reason_against_scaling
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import in_few_words
+from autowisp_xr.night.sentences import in_few_words, sentence
 from autowisp_xr.traits import Traits
 
 _FITS_TOO = "fits too"

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from autowisp_xr.arrays import Image
-from autowisp_xr.night.summarised_lines import counted
+from autowisp_xr.night.sentences import counted
 
 _OF_FILE = {"CHECKSUM", "DATASUM", "DATE", "COMMENT", "HISTORY", "", "EXTNAME", "EXTEND"}
 """Cards that describe a file, or may differ for the same product."""

@@ -23,8 +23,7 @@ from autowisp_xr.headers.processing import stated_bias
 from autowisp_xr.kinds import AVERAGED, KINDS
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.file_traits import channels_of, traits_of_set
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import by_key, named
+from autowisp_xr.night.sentences import by_key, named, sentence
 from autowisp_xr.option_words import in_options
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.steps.foreign_masters import flat_levels

@@ -14,8 +14,7 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.night.choosing import Choice
 from autowisp_xr.night.plan import Plan
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import by_key, by_reason, counted
+from autowisp_xr.night.sentences import by_key, by_reason, counted, sentence
 
 _INFORMATIVE = ("image_type", "width", "height", "binning", "gain_setting", "filter", "exposure")
 _ORDER = tuple(KINDS)

@@ -24,8 +24,7 @@ from autowisp_xr.night import camera_words
 from autowisp_xr.night.camera_words import UNITS
 from autowisp_xr.night.checks_of_raw import Seen, look, opened
 from autowisp_xr.night.frame_sets import FrameSet, records_of, unlit_of, unlit_words
-from autowisp_xr.night.sentences import DOUBT, sentence
-from autowisp_xr.night.summarised_lines import plain
+from autowisp_xr.night.sentences import DOUBT, plain, sentence
 from autowisp_xr.option_words import in_options
 
 _ASKED = {"gain": 0.2, "read_noise": 0.3}

@@ -20,8 +20,7 @@ from autowisp_xr.night.frame_sets import FrameSet, records_of, unlit_of, unlit_w
 from autowisp_xr.night.listing import table_of
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours, plan_night
 from autowisp_xr.night.product_writing import STORE
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import plain
+from autowisp_xr.night.sentences import plain, sentence
 from autowisp_xr.night.summary import SUMMARY_GROUP
 from autowisp_xr.startup import collecting_later
 

@@ -6,10 +6,12 @@ Decision: a plan is a value, and its products follow from what it holds. Where a
 made, :meth:`Plan.without` gives another plan, which is the same up to there.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from autowisp_xr import frames
@@ -19,16 +21,14 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
 from autowisp_xr.night.camera_setups import SETTING
-from autowisp_xr.night.choosing import Candidate, Choices, Judge
+from autowisp_xr.night.choosing import NOT_MADE, Candidate, Choices, Judge
 from autowisp_xr.night.file_traits import median_of_known
 from autowisp_xr.night.frame_sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.library import masters_in
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.stopping import stop_reason
-from autowisp_xr.night.summarised_lines import by_key, counted
+from autowisp_xr.night.sentences import by_key, counted, named, plain, sentence
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.night.unlike_pairs import doubts_on_pairs
-from autowisp_xr.night.unstated_traits import doubts_on_unstated
+from autowisp_xr.pixel_types import FRACTIONS
 from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
 from autowisp_xr.startup import collecting_later
 from autowisp_xr.traits import Traits, exposure_of, number_of, time_of
@@ -303,3 +303,72 @@ def camera_with_colours(sets: Sequence[FrameSet], camera: Camera | None) -> Came
     if channels is None or not silent or (camera and camera.channels):
         return camera
     return replace(camera or Camera(), channels=dict(channels))
+
+
+def stop_reason(kind: str, choices: Choices, matching: Matching) -> str:
+    """State why frames of a kind are left out, with these masters; "" if they are not.
+
+    They are where a master that belongs to them could not be made, and science frames where there
+    are darks of their pixels, but none that fits.
+    """
+    for needed, choice in choices.items():
+        if choice.chosen is not None:
+            continue
+        for name, one in choice.refused.items():
+            if one.text.startswith(NOT_MADE):
+                return f"their master {name} failed"
+        near = [one for one in choice.refused.values() if one.near]
+        if needed == "dark" and kind == "object" and near:
+            scaled = any(one.trait == "pixel_type" and FRACTIONS in one.text for one in near)
+            remedy = f"; {sentence('scaled_to_one')}" if scaled else ""
+            remedy += _remedy(
+                {one.trait for one in near} - {"pixel_type" if scaled else ""}, matching
+            )
+            return f"no dark fits ({'; '.join(choice.against(needed))}){remedy}"
+    return ""
+
+
+def _remedy(differ: Collection[str], matching: Matching) -> str:
+    """Name the options that would let a master pass that differs in one of these traits."""
+    remedies = []
+    if "exposure" in differ and matching.scale_dark != "any":
+        larger = "any" if matching.scale_dark else "down or any"
+        remedies.append(f"a dark of another exposure can be scaled: --scale-dark {larger}")
+    if "temperature" in differ:
+        remedies.append("--temperature-tolerance allows for more")
+    others = sorted(set(differ) - {"", "exposure", "temperature"})
+    if others:
+        remedies.append(f"--allow-mismatch {others[0]} if that does not matter")
+    return "".join(f"; {remedy}" for remedy in remedies)
+
+
+def doubts_on_unstated(choices: Mapping[str, Choices]) -> list[str]:
+    """List what only some frames or their masters state, a line each.
+
+    Parameters
+    ----------
+    choices
+        The masters for each frame, by its path.
+    """
+    taken: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    undecided: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for path, of_frame in choices.items():
+        made = [one for one in of_frame.values() if one.chosen]
+        taken.update((one.chosen.name, one.unstated) for one in made if one.chosen and one.unstated)
+        rivals = [(one.chosen.name, other) for one in made if one.chosen for other in one.undecided]
+        for trait, pairs in by_key(rivals, lambda pair: pair[1].trait).items():
+            masters = ", ".join(dict.fromkeys(name for name, _ in pairs))
+            others = ", ".join(dict.fromkeys(other.candidate.name for _, other in pairs))
+            first = pairs[0][1]
+            card = first.candidate.traits.cards.get(trait) or plain(trait)
+            key = card, masters, others, first.candidate.name, first.text
+            undecided.setdefault(key, []).append(Path(path).name)
+    lines = []
+    for (card, masters, others, first_of, text), names in undecided.items():
+        values = {"frames": named(names), "card": card, "first": first_of, "text": text}
+        lines.append(sentence("masters_differ", **values, taken=masters, others=others))
+    for (master, unstated), number in taken.items():
+        frames, traits = counted(number, "frame"), ", ".join(map(plain, unstated))
+        values = {"master": master, "frames": frames, "traits": traits, "trait": unstated[0]}
+        lines.append(sentence("one_side_states", **values))
+    return lines

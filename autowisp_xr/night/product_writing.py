@@ -27,13 +27,12 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.atomic_write import write_whole
 from autowisp_xr.frames.write import with_files
+from autowisp_xr.night.checks_of_masters import against_last_good
 from autowisp_xr.night.exporting import Exporter
-from autowisp_xr.night.last_good import against_last_good
 from autowisp_xr.night.plan import Product
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.renewal import why_again
-from autowisp_xr.night.sentences import Doubts, sentence
-from autowisp_xr.night.summarised_lines import by_reason, counted
+from autowisp_xr.night.sentences import Doubts, by_reason, counted, sentence
 from autowisp_xr.night.summary import Made, Summary
 from autowisp_xr.option_words import in_options
 from autowisp_xr.recipes import Kept

@@ -11,8 +11,7 @@ from autowisp_xr.bridge import planner
 from autowisp_xr.bridge.archive import Archive
 from autowisp_xr.bridge.memory_limit import BASE, MemoryLimit, in_force, limited, text_of, workers
 from autowisp_xr.night.plan import Plan, Product, plan_night
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import counted
+from autowisp_xr.night.sentences import counted, sentence
 
 _MASTER, _CORRECTED = 11, 19
 """Bytes of a pixel of a master with its count, and with what its frames share by other masters."""

@@ -24,6 +24,7 @@ from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kernels.jit import warm_up
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
+from autowisp_xr.night.checks_of_raw import doubts_on_repeats
 from autowisp_xr.night.defect_masks import DefectMasks, DefectsChoice, read_masks
 from autowisp_xr.night.engines import workers_of
 from autowisp_xr.night.exporting import Exporter
@@ -35,10 +36,8 @@ from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record, mend
 from autowisp_xr.night.renewal import leftovers
-from autowisp_xr.night.repeated_frames import doubts_on_repeats
 from autowisp_xr.night.results_directory import SUMMARY, check_room, claim
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import counted
+from autowisp_xr.night.sentences import counted, sentence
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.night.unit_lines import check_units, write_units
 from autowisp_xr.night.units import Cfa, Make

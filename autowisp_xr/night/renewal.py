@@ -28,8 +28,7 @@ from autowisp_xr.night.camera_words import UNITS
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.measured_camera import KnownCamera
 from autowisp_xr.night.record import Record
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import counted, named, plain
+from autowisp_xr.night.sentences import counted, named, plain, sentence
 
 DEEP = "deep"
 """The folder of deep stacks among the results."""

@@ -21,7 +21,7 @@ from autowisp_xr.frames import likely_type
 from autowisp_xr.html_pieces import folded, paragraph, table
 from autowisp_xr.night.listing import column, table_of
 from autowisp_xr.night.plan import Plan, Product
-from autowisp_xr.night.summarised_lines import alike, by_reason, counted, named, shortened
+from autowisp_xr.night.sentences import alike, by_reason, counted, named, shortened
 from autowisp_xr.night.verdict import Tally
 
 SUMMARY_GROUP = "summary"

@@ -10,8 +10,7 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.kinds import FRAMES, KINDS
-from autowisp_xr.night.sentences import sentence
-from autowisp_xr.night.summarised_lines import some_of
+from autowisp_xr.night.sentences import sentence, some_of
 
 _USUAL = 0.5
 """Of the frames of a kind: what so many have is the way of the camera."""

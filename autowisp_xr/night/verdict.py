@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autowisp_xr.kinds import AVERAGED, KINDS
-from autowisp_xr.night.summarised_lines import counted
+from autowisp_xr.night.sentences import counted
 
 EXIT_STATUS: Mapping[int, str] = {
     0: "all lights were calibrated, or there are none (calibration frames may be left out)",

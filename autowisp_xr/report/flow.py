@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.night import ReducedNight
 from autowisp_xr.night.reduced_night import RecordedProduct
-from autowisp_xr.night.summarised_lines import by_key
+from autowisp_xr.night.sentences import by_key
 from autowisp_xr.plot.figures import ending
 from autowisp_xr.report.words import MAKES_DEFECTS, frames_of_kind, span_of
 

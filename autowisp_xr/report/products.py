@@ -14,8 +14,7 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.flags import Flag
 from autowisp_xr.night import ReducedNight
 from autowisp_xr.night.reduced_night import RecordedProduct
-from autowisp_xr.night.sentences import DOUBT
-from autowisp_xr.night.summarised_lines import by_reason, counted
+from autowisp_xr.night.sentences import DOUBT, by_reason, counted
 from autowisp_xr.opening import open_fits
 from autowisp_xr.plot import colours
 from autowisp_xr.plot.image_panels import UNITS

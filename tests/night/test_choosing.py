@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
 from autowisp_xr.night.choosing import Candidate, choose, match
-from autowisp_xr.night.stopping import stop_reason
+from autowisp_xr.night.plan import stop_reason
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.traits import Traits
 
