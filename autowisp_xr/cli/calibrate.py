@@ -140,8 +140,7 @@ def _unwanted(file: str, expression: str, arguments: Mapping[str, Any]) -> str:
     if expression.strip() == "True":
         return ""
     from autowisp_xr.expressions import evaluate
-    from autowisp_xr.image_calibration.channels import channel_slices
-    from autowisp_xr.image_calibration.raw_frame import raw_headers
+    from autowisp_xr.image_calibration.raw_frame import channel_slices, raw_headers
 
     channels = channel_slices(arguments["split_channels"])
     for header in raw_headers(file, arguments["raw_hdu"], channels).values():

@@ -119,7 +119,7 @@ def _averaging(options: Namespace) -> dict[str, Any]:
 
 def _in_region(choice: object, region: Mapping[str, int]) -> object:
     """Return how frames are matched with the region in which levels are measured."""
-    from autowisp_xr.stack.match import MEASURED, Match
+    from autowisp_xr.stack.options import MEASURED, Match
 
     if isinstance(choice, tuple):
         return tuple(_in_region(each, region) for each in choice)

@@ -11,7 +11,7 @@ from autowisp_xr.fits.units import Unit, text_of_value
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import GEOMETRY, Assembly, assemble
 from autowisp_xr.headers.cards import STRUCTURAL
-from autowisp_xr.headers.detector_sections import Part, has_place, readouts_of
+from autowisp_xr.headers.sections import Part, has_place, readouts_of
 from autowisp_xr.regions import Region
 
 _OF_ONE_IMAGE = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|INHERIT")

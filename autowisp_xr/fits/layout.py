@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import stat
 from collections.abc import Mapping
 from functools import partial
@@ -12,7 +13,6 @@ import numpy as np
 from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.assembling import assembled
-from autowisp_xr.fits.claims import check_tiles
 from autowisp_xr.fits.hdu_choice import (
     HduChoice,
     HduName,
@@ -33,6 +33,13 @@ _HEADER = 4 * 2880
 """Bytes that are read at once: those of most headers."""
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+
+_MOST_PIXELS_A_BYTE = 2**16
+"""No compression makes more of a byte: of zeros alone, HCOMPRESS and PLIO some thousands."""
+
+_BYTES = {"L": 1, "X": 1 / 8, "B": 1, "A": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8}
+_BYTES |= {"C": 8, "M": 16, "P": 8, "Q": 16}
+"""Bytes of an element of a column, by the letter of its TFORM."""
 
 
 def read_layout(
@@ -216,7 +223,7 @@ def _plane(
 ) -> Hdu:
     shape = unit.shape
     if unit.is_tiles:
-        check_tiles(path, unit)
+        _check_tiles(path, unit)
     if len(shape) != 2:
         raise BadImageError(
             f"{path}: the image in HDU {unit.index} has {len(shape)} dimensions "
@@ -287,3 +294,43 @@ def _seen_dtype(
         if stored.itemsize > 1 and bzero == 2.0 ** (8 * stored.itemsize - 1):
             return np.dtype(f"u{stored.itemsize}")
     return np.dtype(np.float32 if stored.itemsize <= 2 else np.float64)
+
+
+def _check_tiles(path: str, unit: Unit) -> None:
+    """Refuse a compressed image that is larger than the bytes of its tiles can make.
+
+    Raises
+    ------
+    BadImageError
+        Naming the file, the card and what it should be.
+    """
+    tiles = math.prod(
+        -(-unit.whole(f"ZNAXIS{axis}") // max(unit.whole(f"ZTILE{axis}", default), 1))
+        for axis in range(1, unit.whole("ZNAXIS") + 1)
+        for default in (unit.whole("ZNAXIS1") if axis == 1 else 1,)
+    )
+    if tiles != unit.whole("NAXIS2"):
+        raise BadImageError(
+            f"{path}: ZNAXISn and ZTILEn of HDU {unit.index} make {tiles} tiles, and its table has "
+            f"{unit.whole('NAXIS2')} (NAXIS2); copy the file again, or leave it out"
+        )
+    row = math.ceil(sum(_width(path, unit, n) for n in range(1, unit.whole("TFIELDS") + 1)))
+    if row != unit.whole("NAXIS1"):
+        raise BadImageError(
+            f"{path}: the columns of HDU {unit.index} (TFORMn) take {row} bytes a row, and NAXIS1 "
+            f"states {unit.whole('NAXIS1')}; copy the file again, or leave it out"
+        )
+    pixels, size = math.prod(unit.shape), unit.length
+    if pixels > _MOST_PIXELS_A_BYTE * size:
+        raise BadImageError(
+            f"{path}: ZNAXISn of HDU {unit.index} state {' x '.join(map(str, unit.shape))} pixels, "
+            f"which its {size} bytes cannot hold; copy the file again, or leave it out"
+        )
+
+
+def _width(path: str, unit: Unit, number: int) -> float:
+    form = unit.values.get(f"TFORM{number}", "")
+    found = re.match(r"(\d*)([LXBAIJKEDCMPQ])", form)
+    if found is None:
+        raise BadImageError(f"{path}: TFORM{number} of HDU {unit.index} is {form!r}, no column")
+    return int(found[1] or 1) * _BYTES[found[2]]

@@ -20,21 +20,21 @@ from itertools import combinations
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import WORLD
-from autowisp_xr.headers.detector_sections import (
+from autowisp_xr.headers.fates import ROWS
+from autowisp_xr.headers.sections import (
     DATA,
     LETTERS,
     NUMBERS,
     SYSTEMS,
     Part,
     Placed,
+    Section,
     knows_detector,
     place_of,
     placed_by,
     readouts_of,
     stored_section,
 )
-from autowisp_xr.headers.fates import ROWS
-from autowisp_xr.headers.sections import Section
 from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.regions import Region
 

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.headers.cards import comment_of, value_of
-from autowisp_xr.headers.detector_sections import LETTERS, NUMBERS
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
 from autowisp_xr.headers.readout import gain_setting
-from autowisp_xr.headers.sections import read_areas
+from autowisp_xr.headers.sections import LETTERS, NUMBERS, read_areas
 from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.headers.temperature import in_celsius, read_temperature
 from autowisp_xr.headers.times import (

@@ -13,16 +13,15 @@ from autowisp_xr.arrays import Image, Mask
 from autowisp_xr.bridge.remembering import Remembered, remembering
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.headers.cards import set_cards
-from autowisp_xr.image_calibration import frame_cards, outputs
+from autowisp_xr.image_calibration import calibrated_frame, outputs
 from autowisp_xr.image_calibration.calibrated_frame import (
     calibrate_frame,
     camera_of,
     measured_overscan,
 )
-from autowisp_xr.image_calibration.channels import channel_slices
 from autowisp_xr.image_calibration.loaded_masters import UNSET, MasterFiles, load_masters
 from autowisp_xr.image_calibration.parameters import DEFAULTS, INPUTS, normalised, resolved
-from autowisp_xr.image_calibration.raw_frame import read_raw
+from autowisp_xr.image_calibration.raw_frame import channel_slices, read_raw
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.options import with_options
 from autowisp_xr.regions import Region
@@ -125,7 +124,7 @@ class Calibrator:
     default_configuration: ClassVar[dict[str, Any]] = DEFAULTS
     """The value of each parameter that is not given."""
 
-    module_git_ids: ClassVar[dict[str, str]] = frame_cards.module_git_ids
+    module_git_ids: ClassVar[dict[str, str]] = calibrated_frame.module_git_ids
     """The SHA-1 of the source of each component, as Git computes it; they go into the header."""
 
     @with_options({**DEFAULTS, **dict.fromkeys((*(f"master_{kind}" for kind in MASTERS), "masks"))})
@@ -202,9 +201,9 @@ class Calibrator:
         headers = {}
         for name, slices in params["channels"].items():
             header = frame.headers[name]
-            frame_cards.document_exposure(header, params)
+            calibrated_frame.document_exposure(header, params)
             set_cards(header, params["extra_header"])
-            headers[name] = frame_cards.document_channel(header, name, slices, params)
+            headers[name] = calibrated_frame.document_channel(header, name, slices, params)
             self._document_in_header(params, headers[name])
         names = outputs.output_names(headers, params)
         self.check_outputs(list(names.values()), params, frame.path)
@@ -330,7 +329,7 @@ class Calibrator:
     @staticmethod
     def _document_in_header(calibration_params: Mapping[str, Any], header: fits.Header) -> None:
         """Add to a header that has its CLRCHNL how the frame was calibrated."""
-        frame_cards.document_calibration(header, calibration_params)
+        calibrated_frame.document_calibration(header, calibration_params)
 
     @staticmethod
     def _calib_mask_from_master(mask: Mask) -> None:

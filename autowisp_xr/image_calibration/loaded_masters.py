@@ -23,8 +23,8 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.processing import stated_correction
 from autowisp_xr.headers.values import Cards
-from autowisp_xr.image_calibration.channels import Channels, by_channel, inside, interleaved
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
+from autowisp_xr.image_calibration.raw_frame import Channels, by_channel, inside, interleaved
 from autowisp_xr.kinds import KINDS, may_be
 from autowisp_xr.matching import reason_against
 from autowisp_xr.regions import Region

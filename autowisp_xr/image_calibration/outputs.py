@@ -14,7 +14,7 @@ from autowisp_xr.errors import CalibrationError
 from autowisp_xr.frames.atomic_write import check_name
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.write import OutputFile, write_products
-from autowisp_xr.image_calibration.channels import Channels
+from autowisp_xr.image_calibration.raw_frame import Channels
 from autowisp_xr.stats.quantiles import good_quantiles
 
 

@@ -15,9 +15,8 @@ from autowisp_xr.frames.write import quantize_level
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import Cards
-from autowisp_xr.image_calibration.channels import channel_slices, inside
 from autowisp_xr.image_calibration.loaded_masters import traits_of
-from autowisp_xr.image_calibration.raw_frame import RawFrame
+from autowisp_xr.image_calibration.raw_frame import RawFrame, channel_slices, inside
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.regions import Region
 

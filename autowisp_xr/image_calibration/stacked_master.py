@@ -37,7 +37,7 @@ from autowisp_xr.image_calibration.outputs import check_output
 from autowisp_xr.image_calibration.parameters import check_names
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
-from autowisp_xr.stack.match import MatchChoice, as_matched
+from autowisp_xr.stack.options import MatchChoice, as_matched
 from autowisp_xr.stack.stacking import stack
 from autowisp_xr.stats.averages import average_named, quantile_of
 from autowisp_xr.stats.floats import as_floats

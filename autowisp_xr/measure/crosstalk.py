@@ -11,7 +11,7 @@ from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
-from autowisp_xr.measure.raw_input import check_raw
+from autowisp_xr.measure.frame_pairs import check_raw
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.instrumental import instrumental_fit
 from autowisp_xr.steps.calibration import calibrated

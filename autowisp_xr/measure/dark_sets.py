@@ -11,7 +11,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.kinds import KINDS, TEMPERATURE_TOLERANCE
 from autowisp_xr.matching import lowest_of_parts, same_exposure
-from autowisp_xr.measure.raw_input import check_raw
+from autowisp_xr.measure.frame_pairs import check_raw
 from autowisp_xr.steps.master_matching import OF_PIXELS, check_alike, reason_between
 
 _SHOWN = 4

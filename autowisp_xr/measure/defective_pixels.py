@@ -7,8 +7,9 @@ masters do not show that, so that the frames themselves are read, once.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,8 +17,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from autowisp_xr import provenance, schema
-from autowisp_xr._compat import late_variable
-from autowisp_xr.arrays import Integers
+from autowisp_xr._compat import LateArray, OuterKey, late_variable
+from autowisp_xr.arrays import Integers, Numbers, Planes
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
@@ -25,8 +26,7 @@ from autowisp_xr.headers.cards import common_header, parse_header, render_header
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, TEMPERATURE_TOLERANCE
 from autowisp_xr.measure.defect_search import BITS, PLANES, DefectSearch
 from autowisp_xr.measure.frame_moments import LeveledFrames, leveled, prepared
-from autowisp_xr.measure.pixel_scatter import found_factor
-from autowisp_xr.measure.searched_rows import SearchedPlane, SearchedRows
+from autowisp_xr.measure.pixel_scatter import REGION, found_factor
 from autowisp_xr.options import MIN_FLAT, OverscanChoice
 from autowisp_xr.steps.master_matching import check_alike
 from autowisp_xr.steps.overscan_choice import overscan_options
@@ -42,6 +42,13 @@ HOT = 10.0
 
 _OF_CAMERA = ("gain", "read_noise", "saturation", "amplifiers")
 _OF_LEVELS = ("bias_level", "linearity", "crosstalk", "leak_directions")
+
+_BAND = 2**20
+"""Pixels that are looked at together, of which each takes some 100 bytes. Of fewer, more would be
+read twice: what is around a band, too."""
+
+_SEARCHING = Lock()
+"""Threads that ask for planes at a time take turns, since one search takes much of the memory."""
 
 
 def defects(
@@ -194,7 +201,7 @@ def late_defects(
     variables = {}
     for name in PLANES:
         attrs = schema.variable_attributes(name) | (BITS if name == "reason" else {})
-        variables[name] = late_variable(SearchedPlane(found, name), schema.DIMS[1:], attrs)
+        variables[name] = late_variable(_SearchedPlane(found, name), schema.DIMS[1:], attrs)
     found_from = "; ".join(_found_from(one, chance) for one in sets_of_frames)
     attrs = {"camera": camera.to_json(), "found_from": found_from}
     texts = {"image_type": "defects", "header": _common_header([one for _, one in given])}
@@ -281,3 +288,87 @@ _APART: dict[str, dict[str, Callable[[Integers, Any], list[Any]]]] = {
     "flat": {"filter": _by_name},
 }
 """What separates frames of a kind, with what splits them by it."""
+
+
+class SearchedRows:
+    """The planes of a search; those of the rows that were asked for last are kept.
+
+    Parameters
+    ----------
+    sets
+        What is looked at, biases first, flats last.
+    search
+        Begins a search, given the ``reason`` to fill.
+    shape
+        (channel, y, x).
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[LeveledFrames],
+        search: Callable[..., DefectSearch],
+        shape: tuple[int, ...],
+    ) -> None:
+        self._sets, self._search, self.shape = sets, search, shape
+        self._rows, self._planes = range(0), dict[str, Planes]()
+        self._band, self._of_band = range(0), dict[str, Planes]()
+
+    def at(self, rows: range) -> Mapping[str, Planes]:
+        """Return the planes of rows that follow each other."""
+        with _SEARCHING:
+            return self._at(rows)
+
+    def _at(self, rows: range) -> Mapping[str, Planes]:
+        if rows != self._rows:
+            self._rows, self._planes = range(0), {}
+            shape = self.shape[0], len(rows), self.shape[2]
+            planes: dict[str, Planes] = {n: np.empty(shape, kind) for n, kind in PLANES.items()}
+            for band in self._bands(rows):
+                first, stop = max(band.start, rows.start), min(band.stop, rows.stop)
+                for name, plane in self._found(band).items():
+                    part = plane[:, first - band.start : stop - band.start]
+                    planes[name][:, first - rows.start : stop - rows.start] = part
+            self._rows, self._planes = rows, planes
+        return self._planes
+
+    def _bands(self, rows: range) -> Iterator[range]:
+        """Yield the bands that rows are in: the same for all, they begin where tiles do."""
+        _, height, width = self.shape
+        step = max(_BAND // width // REGION, 2) * REGION
+        for start in range(rows.start // step * step, rows.stop, step):
+            yield range(start, min(start + step, height))
+
+    def _found(self, band: range) -> Mapping[str, Planes]:
+        """Return what is found in a band; rows are asked for that begin where others have ended."""
+        if band != self._band:
+            self._band, self._of_band = range(0), {}
+            first, stop = max(band.start - REGION, 0), min(band.stop + REGION, self.shape[1])
+            shape = self.shape[0], stop - first, self.shape[2]
+            search = self._search(reason=np.zeros(shape, PLANES["reason"]))
+            for one in self._sets:
+                search.look_at(one.rows(slice(first, stop)))
+            inner = slice(band.start - first, band.stop - first)
+            self._of_band = {name: of[:, inner] for name, of in search.planes().items()}
+            self._band = band
+        return self._of_band
+
+
+class _SearchedPlane(LateArray):
+    """One of the planes of a search."""
+
+    def __init__(self, rows: SearchedRows, name: str) -> None:
+        self.rows, self.name = rows, name
+        self.shape, self.dtype = rows.shape, np.dtype(PLANES[name])
+
+    def read(self, key: OuterKey) -> Numbers:
+        """Return values at a key."""
+        channels, y, x = key
+        wanted = np.arange(self.shape[1])[y]
+        rows = range(
+            int(np.min(wanted, initial=self.shape[1])), int(np.max(wanted, initial=-1)) + 1
+        )
+        plane = self.rows.at(rows)[self.name]
+        # all that was looked for is no copy
+        every = isinstance(y, slice) and np.array_equal(wanted, rows)
+        part: Numbers = plane[channels][..., slice(None) if every else wanted - rows.start, :]
+        return part[..., x]

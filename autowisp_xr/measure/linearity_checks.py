@@ -11,9 +11,9 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
+from autowisp_xr.measure.frame_pairs import check_raw
 from autowisp_xr.measure.lamps import distinct
 from autowisp_xr.measure.level_ladder import Zones
-from autowisp_xr.measure.raw_input import check_raw
 from autowisp_xr.measure.response_range import Curve
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stack.masters import master_bias

@@ -6,11 +6,10 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.measure import transfer_checks as checks
 from autowisp_xr.measure import transfer_curve as transfer
-from autowisp_xr.measure.frame_pairs import Frames, Pairs
+from autowisp_xr.measure.frame_pairs import Frames, Pairs, by_channel
 from autowisp_xr.measure.linearity_checks import bias_of
-from autowisp_xr.measure.raw_input import by_channel
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
-from autowisp_xr.measure.variance_slope import Slope
+from autowisp_xr.measure.transfer_curve import Slope
 from autowisp_xr.options import OverscanChoice, whole_number
 from autowisp_xr.steps.base import per_channel
 from autowisp_xr.steps.geometry import trim

@@ -10,7 +10,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.bridge.threads import in_two_threads
 from autowisp_xr.camera import Camera
-from autowisp_xr.measure.raw_input import by_channel, check_raw, spread, unflagged
+from autowisp_xr.measure.frame_pairs import by_channel, check_raw, spread, unflagged
 from autowisp_xr.stats.digits import counted, plateau_of, step_of
 
 _SAME = 0.02

@@ -10,10 +10,8 @@ from autowisp_xr import schema
 from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.measure.frame_pairs import LEVELS, Frame, Frames, Pairs
-from autowisp_xr.measure.raw_input import check_raw
-from autowisp_xr.measure.transfer_curve import Curve, MeanBias, Sample, samples
-from autowisp_xr.measure.variance_slope import Slope
+from autowisp_xr.measure.frame_pairs import LEVELS, Frame, Frames, Pairs, check_raw
+from autowisp_xr.measure.transfer_curve import Curve, MeanBias, Sample, Slope, samples
 from autowisp_xr.steps.master_matching import OF_PIXELS, reason_between
 
 _LEAST_LIGHT = 5.0

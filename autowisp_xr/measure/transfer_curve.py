@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Bools, Floats, Integers
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.frame_pairs import LEVELS, Frame, Pairs
 from autowisp_xr.measure.tile_scatter import scatter
-from autowisp_xr.measure.variance_slope import Slope, slope_of
 
 _GOOD = 0.5
 """The share of the pixels of a tile; where fewer are left, it had no single level."""
@@ -26,6 +26,28 @@ _MISFIT = 2.0
 
 Points: TypeAlias = list[list[tuple[float, float, float]]]
 """For each pair a list of (signal, variance of one frame, its uncertainty), from low to high."""
+
+_CLIP = 3.0
+"""Standard deviations beyond which a tile is wrong. Closer in, fewer stars make a variance seem
+larger; what is lost of the good tiles is the same on both sides."""
+
+_KEPT_VARIANCE = 0.973
+"""The variance of a normal that is cut there."""
+
+_ROUNDS = 50
+
+
+_SURE = 10
+"""The number of tiles that are assumed to scatter as expected: a few alone mean little."""
+
+
+class Slope(NamedTuple):
+    """The slope that tiles have in common."""
+
+    value: float
+    error: float
+    weights: Floats
+    """The weights of the tiles; 0 for those that are left out."""
 
 
 class Sample(NamedTuple):
@@ -130,7 +152,7 @@ def _sample(
 def read_noise_of(sample: Sample) -> Slope:
     """Return the variance of one bias frame in ADU^2: half of that of a difference."""
     signal = np.full(len(sample.variance), 2.0)
-    return slope_of(sample.variance, sample.freedom, signal, np.zeros_like(signal))
+    return _slope_of(sample.variance, sample.freedom, signal, np.zeros_like(signal))
 
 
 def gain_of(sample: Sample, noise: Slope, biases: int, drift: float) -> Slope:
@@ -146,7 +168,7 @@ def gain_of(sample: Sample, noise: Slope, biases: int, drift: float) -> Slope:
         Variance of the level of the biases from frame to frame; that of flats wanders, too.
     """
     light = sample.light
-    found = slope_of(sample.variance, sample.freedom, light, sample.noise(noise.value, biases))
+    found = _slope_of(sample.variance, sample.freedom, light, sample.noise(noise.value, biases))
     shares = found.weights / found.weights.sum() / light
     # what tiles have in common does not average down: the read noise, and the level of each frame
     of_noise = (shares * sample.noise(noise.error, biases)).sum()
@@ -184,7 +206,7 @@ def points_of(sample: Sample, gain: Slope, noise: Slope, biases: int, pairs: int
         number = min(_POINTS, max(1, len(tiles) // _TILES_OF_POINT))
         for part in np.array_split(tiles, number) if len(tiles) else ():
             own = of_pair.of(part)
-            slope = slope_of(own.variance, own.freedom, own.light, own.noise(noise.value, biases))
+            slope = _slope_of(own.variance, own.freedom, own.light, own.noise(noise.value, biases))
             level = float(np.average(own.level, weights=slope.weights))
             points.append((level, noise.value + slope.value * level, slope.error * level))
     return found
@@ -279,3 +301,52 @@ def over_points(
     }
     text: Any = np.dtypes.StringDType()
     return variables, {"pair": ("point", np.repeat(np.array(pairs, dtype=text), sizes))}
+
+
+def _slope_of(variance: Floats, freedom: Floats, signal: Floats, offset: Floats) -> Slope:
+    r"""Fit the slope m of variance = offset + m x signal, outliers left out.
+
+    Parameters
+    ----------
+    variance, freedom
+        (tile), one at least: finite variances of independent normal values, and their degrees
+        of freedom.
+    signal, offset
+        (tile): positive, and not negative.
+
+    Notes
+    -----
+    Each tile gives :math:`m_i = (v_i - o_i) / s_i`, with the uncertainty :math:`e_i = \sqrt{2 /
+    f_i}\, (o_i + m s_i) / s_i` that is expected of it: weights from its own variance would favour
+    low ones. By how much it is off, in standard deviations, the cube root of its variance shows,
+    which is nearly normal (Wilson and Hilferty 1931). The uncertainty of the mean of n tiles is
+
+    .. math:: \left(\frac{10 + \sum ((m_i - m) / e_i)^2}{(10 + n - 1) \sum e_i^{-2}}\right)^{1/2}
+
+    which is that of their scatter where there are many, and what is expected of one.
+    """
+    each = (variance - offset) / signal
+    value = float(np.median(each))
+    kept = np.ones(len(each), bool)
+    for number in range(_ROUNDS):
+        expected = offset + max(value, 0.0) * signal
+        if not (expected > 0).all():
+            return Slope(value, 0.0, (each == value).astype(np.float64))
+        weights = (signal / expected) ** 2 * freedom / 2
+        if number < 2:
+            # from a middle that outliers do not move
+            value = float(np.quantile(each, 0.5, weights=weights, method="inverted_cdf"))
+            continue
+        third = 2 / (9 * freedom)
+        pulls = (np.cbrt(variance / expected) - (1 - third)) / np.sqrt(third)
+        # what scatters more than expected does so everywhere
+        scale = max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(pulls))))
+        inside = np.abs(pulls) <= _CLIP * scale
+        value = float(np.average(each[inside], weights=weights[inside]))
+        if number > 2 and np.array_equal(inside, kept):
+            break
+        kept = inside
+    weights = np.where(kept, weights, 0.0)
+    deviations = (weights * (each - value) ** 2).sum() / _KEPT_VARIANCE
+    scatter = (_SURE + deviations) / (_SURE + np.count_nonzero(kept) - 1)
+    return Slope(value, float(np.sqrt(scatter / weights.sum())), weights)

@@ -60,7 +60,7 @@ def _more_specific(one: Key, other: Key) -> bool:
     return one != other and all(b is None or a == b for a, b in zip(one, other, strict=True))
 
 
-def setup_of_each(traits: Sequence[Traits]) -> list[Key]:
+def _setup_of_each(traits: Sequence[Traits]) -> list[Key]:
     """Return the setup of each frame; one that has less than a single other one is part of that."""
     keys = [key_of(one, SETTING) for one in traits]
     different = list(dict.fromkeys(keys))
@@ -174,7 +174,7 @@ def _free(stem: str, taken: Collection[str]) -> str:
 
 def places_of(traits: Sequence[Traits]) -> list[str]:
     """Return for each frame the folder of its setup; "" where there is one setup only."""
-    setups = setup_of_each(traits)
+    setups = _setup_of_each(traits)
     # a frame that states all that is known of its setup stands for it
     pairs = zip(setups, traits, strict=True)
     fullest = {setup: one for setup, one in pairs if key_of(one, SETTING) == setup}

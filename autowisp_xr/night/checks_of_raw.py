@@ -15,7 +15,7 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.measure.raw_input import spread
+from autowisp_xr.measure.frame_pairs import spread
 from autowisp_xr.measure.saturation_level import with_saturation
 from autowisp_xr.night.checks_of_levels import FAR_BELOW, UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of

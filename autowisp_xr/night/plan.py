@@ -29,7 +29,7 @@ from autowisp_xr.night.sentences import by_key, counted, named, plain, sentence
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.night.unlike_pairs import doubts_on_pairs
 from autowisp_xr.pixel_types import FRACTIONS
-from autowisp_xr.stack.fringes import FEWEST_OF_FRINGE
+from autowisp_xr.stack.masters import FEWEST_OF_FRINGE
 from autowisp_xr.startup import collecting_later
 from autowisp_xr.traits import Traits, exposure_of, number_of, time_of
 
@@ -204,7 +204,7 @@ class Plan:
     def doubts(self) -> list[str]:
         """A line for what is taken to fit, though only one side states it, or states another."""
         pairs = ((one.frames.path, one.frames.traits, one.choices) for one in self.products)
-        return [*doubts_on_unstated(self.choices), *doubts_on_pairs(pairs)]
+        return [*_doubts_on_unstated(self.choices), *doubts_on_pairs(pairs)]
 
 
 def _names_in(choices: Choices) -> tuple[object, ...]:
@@ -342,7 +342,7 @@ def _remedy(differ: Collection[str], matching: Matching) -> str:
     return "".join(f"; {remedy}" for remedy in remedies)
 
 
-def doubts_on_unstated(choices: Mapping[str, Choices]) -> list[str]:
+def _doubts_on_unstated(choices: Mapping[str, Choices]) -> list[str]:
     """List what only some frames or their masters state, a line each.
 
     Parameters

@@ -11,7 +11,7 @@ import numpy as np
 
 from autowisp_xr.arrays import Columns, Integers
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.kernels.network import odd_even_merge_network
+from autowisp_xr.kernels.network import drop_ends, odd_even_merge_network, sort_columns
 from autowisp_xr.kernels.pixels import (
     ANY,
     UNKNOWN,
@@ -23,7 +23,6 @@ from autowisp_xr.kernels.pixels import (
     largest_of,
     marked,
 )
-from autowisp_xr.kernels.sorted_columns import drop_ends, sort_columns
 from autowisp_xr.kernels.stack import average_pixels
 
 _PIXELS = 512

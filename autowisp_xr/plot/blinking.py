@@ -9,8 +9,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.flags import Flag
 from autowisp_xr.plot.block_means import factors_for
-from autowisp_xr.plot.colours import SHADES
-from autowisp_xr.plot.figures import given_axes, new_picture
+from autowisp_xr.plot.figures import SHADES, given_axes, new_picture
 from autowisp_xr.plot.frames import read_one
 from autowisp_xr.plot.image_panels import Panel, blocks_of, chosen_of, place_of, span
 from autowisp_xr.plot.stretches import DEFAULT, Stretch, StretchName, check

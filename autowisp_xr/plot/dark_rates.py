@@ -8,8 +8,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import SchemaError
-from autowisp_xr.plot.colours import BLUE
-from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.plot.figures import BLUE, new_picture
 from autowisp_xr.stats.doubling_temperature import Doubling
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Image
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Defect
-from autowisp_xr.plot.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
-from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.plot.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, new_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import xarray as xr
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.flags import Flag
 from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, reduced
-from autowisp_xr.plot.colours import FLAGS, SHADES
+from autowisp_xr.plot.figures import FLAGS, SHADES
 from autowisp_xr.plot.stretches import Stretch, StretchName
 from autowisp_xr.regions import Region
 

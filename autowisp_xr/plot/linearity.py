@@ -7,8 +7,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import SchemaError
-from autowisp_xr.plot.colours import series
-from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.plot.figures import new_picture, series
 from autowisp_xr.response import Linearity
 
 if TYPE_CHECKING:

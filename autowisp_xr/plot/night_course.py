@@ -9,8 +9,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import SchemaError
-from autowisp_xr.plot.colours import series
-from autowisp_xr.plot.figures import given_axes, shown_figure
+from autowisp_xr.plot.figures import given_axes, series, shown_figure
 from autowisp_xr.plot.image_panels import UNITS
 from autowisp_xr.plot.neighbours import differences, good_values, scatter, some_rows
 

@@ -10,8 +10,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import SchemaError
-from autowisp_xr.plot.colours import BACKGROUND, series
-from autowisp_xr.plot.figures import one_axes
+from autowisp_xr.plot.figures import BACKGROUND, one_axes, series
 from autowisp_xr.plot.frames import description, read_one, whole_name
 from autowisp_xr.plot.image_panels import UNITS
 from autowisp_xr.plot.neighbours import differences, good_values, scatter, some_rows

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autowisp_xr.arrays import Floats
-from autowisp_xr.plot.colours import BLUE, GREEN, GREY, PURPLE, SKY, VERMILLION
-from autowisp_xr.plot.figures import ending
+from autowisp_xr.plot.figures import BLUE, GREEN, GREY, PURPLE, SKY, VERMILLION, ending
 from autowisp_xr.plot.table import LONGEST_NAME, FlatTable
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import SchemaError
-from autowisp_xr.plot.colours import BLUE, VERMILLION
-from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.plot.figures import BLUE, VERMILLION, new_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,6 +10,7 @@ raw frames, and an attribute that states so.
 """
 
 import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from autowisp_xr import provenance, store
+from autowisp_xr import frames, provenance, schema, store
+from autowisp_xr.addresses import file_of
 from autowisp_xr.arrays import Bits
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.beside import Beside
-from autowisp_xr.errors import AutowispWarning, CalibrationError
+from autowisp_xr.errors import AutowispWarning, BadImageError, CalibrationError
+from autowisp_xr.file_digests import file_entry, hashed_entry
 from autowisp_xr.flags import Flag
-from autowisp_xr.recipes.linked_files import linked, with_linked
 from autowisp_xr.recipes.masters import INPUTS, loaded, opened, reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
@@ -290,7 +292,7 @@ def _calibrated(
         masks = [loaded(one) for one in masks]
     scale = Scale(*(raw[name].values for name in _SCALE)) if _SCALE[0] in raw.coords else None
     if "files" in written:
-        raw = with_linked(raw, written["files"])
+        raw = _with_linked(raw, written["files"])
     known = Known(flags=_over(raw[_FLAGS].variable, DIMS), fringe_scale=scale)
     frames = raw.drop_vars([_FLAGS, *_SCALE], errors="ignore")
     with warnings.catch_warnings():
@@ -300,3 +302,56 @@ def _calibrated(
     history = json.dumps([*provenance.history(raw), *written["steps"]])
     made.attrs = {**written["attrs"], "history": history}
     return made
+
+
+def linked(raw: xr.Dataset) -> list[dict[str, Any]]:
+    """Return what files of frames are known by: path, size, time and, where wanted, SHA-256."""
+    files = [file_entry(path) for path in raw["path"].values.tolist()]
+    provenance.add_hashes(files)
+    return files
+
+
+def _with_linked(raw: xr.Dataset, files: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+    """Return frames with the pixels of their files, lazily indexed.
+
+    Parameters
+    ----------
+    raw
+        The frames without pixels.
+    files
+        As :func:`linked` gave them.
+
+    Raises
+    ------
+    BadImageError
+        If a file is gone or is not what it was.
+    """
+    known, paths = {file["path"]: file for file in files}, raw["path"].values.tolist()
+    for path in paths:
+        _check(path, known[path])
+    hdu = provenance.history(raw)[0]["options"].get("hdu")
+    records = frames.scan(paths, hdu=hdu)
+    opened = frames.open_records(records, camera=schema.camera_of(raw), hdu=hdu)
+    found = opened["path"].values.tolist()
+    order = [found.index(path) for path in paths]
+    image = opened["image"].variable
+    return raw.assign(image=image if order == sorted(order) else image[np.array(order)])
+
+
+def _check(path: str, known: Mapping[str, Any]) -> None:
+    try:
+        status = os.stat(file_of(path))
+        same = status.st_size == known["size"]
+        if same and status.st_mtime_ns != known["changed"]:
+            same = hashed_entry(path)["sha256"] == known.get("sha256")
+    except OSError as error:
+        raise BadImageError(
+            f"{path}, whose pixels a store has linked, cannot be read ({error.strerror}); put it "
+            "back, or reduce the night again from where it is now"
+        ) from error
+    if not same:
+        raise BadImageError(
+            f"{path} was changed since the night was reduced (it had {known['size']} bytes, and "
+            f"has {status.st_size}), and its pixels are linked; put it back as it was, or reduce "
+            "the night again with overwrite=True"
+        )

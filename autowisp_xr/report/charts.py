@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from autowisp_xr.arrays import Floats
-from autowisp_xr.plot import colours
+from autowisp_xr.plot import figures
 from autowisp_xr.plot.figures import new_picture
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _THEME = {
     "#000000": "currentColor",
     "#404040": "currentColor",
-    colours.BLUE: "var(--blue)",
-    colours.VERMILLION: "var(--vermillion)",
-    colours.GREEN: "var(--green)",
-    colours.PURPLE: "var(--purple)",
-    colours.ORANGE: "var(--orange)",
-    colours.SKY: "var(--sky)",
-    colours.GREY: "var(--grey)",
+    figures.BLUE: "var(--blue)",
+    figures.VERMILLION: "var(--vermillion)",
+    figures.GREEN: "var(--green)",
+    figures.PURPLE: "var(--purple)",
+    figures.ORANGE: "var(--orange)",
+    figures.SKY: "var(--sky)",
+    figures.GREY: "var(--grey)",
 }
 """What becomes of the colours of matplotlib: variables of the style sheet."""
 
@@ -106,8 +106,8 @@ def histogram(values: Floats, unit: str, name: str) -> str:
     room = _ROOM * (high - low) or max(abs(high), 1.0) * 1e-3
     edges = np.linspace(low - room, high + room, _BINS + 1)
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-    axes.stairs(counts, edges, fill=True, color=colours.BLUE, alpha=0.35, linewidth=0)
-    axes.stairs(counts, edges, color=colours.BLUE, linewidth=1)
+    axes.stairs(counts, edges, fill=True, color=figures.BLUE, alpha=0.35, linewidth=0)
+    axes.stairs(counts, edges, color=figures.BLUE, linewidth=1)
     axes.axvline(float(np.median(values)), color="0.25", linewidth=0.8, linestyle="--")
     axes.locator_params(axis="x", nbins=5)
     axes.set(yscale="log", xlabel=unit, ylabel="pixels", xlim=(edges[0], edges[-1]))
@@ -122,7 +122,7 @@ def course(sets: Sequence[Series], name: str, what: str) -> str:
     timed = not any(np.isnat(one.time).any() for one in sets)
     first = 1
     for number, one in enumerate(sets):
-        colour, marker = colours.series(number)
+        colour, marker = figures.series(number)
         along: Any = one.time if timed else np.arange(first, first + len(one.level))
         first += len(one.level)
         looks: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4}
@@ -180,7 +180,7 @@ def _scale(axes: "Axes", values: Floats, agree: float) -> None:
 def _plain(axes: "Axes") -> None:
     """Take away what does not inform."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=colours.GREY, alpha=0.3, linewidth=0.6)
+    axes.grid(axis="y", color=figures.GREY, alpha=0.3, linewidth=0.6)
     axes.set_axisbelow(True)
 
 

@@ -21,8 +21,8 @@ from autowisp_xr.plot.stretches import StretchName
 from autowisp_xr.plot.stretches import check as check_stretch
 from autowisp_xr.report import charts, words
 from autowisp_xr.report.flow import NARROW, SMALL, WIDE, anchor, flow_of
-from autowisp_xr.report.previews import previews as previews_of
 from autowisp_xr.report.products import masters_of, sets_of
+from autowisp_xr.report.products import previews as previews_of
 
 PAGE = "report.html"
 

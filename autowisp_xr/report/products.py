@@ -1,4 +1,4 @@
-"""Masters and calibrated frames as the page shows them: pictures, numbers and sentences."""
+"""Masters and calibrated frames as the page shows them, and previews of them as PNG."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from autowisp_xr.night import ReducedNight
 from autowisp_xr.night.reduced_night import RecordedProduct
 from autowisp_xr.night.sentences import DOUBT, by_reason, counted
 from autowisp_xr.opening import open_fits
-from autowisp_xr.plot import colours
+from autowisp_xr.plot import figures
 from autowisp_xr.plot.image_panels import UNITS
+from autowisp_xr.plot.stretches import StretchName
 from autowisp_xr.report import charts
 from autowisp_xr.report.flow import anchor
-from autowisp_xr.report.pictures import Picture, in_page, shades
-from autowisp_xr.report.small_planes import SmallPlane, small_plane
+from autowisp_xr.report.pictures import Picture, SmallPlane, as_file, in_page, shades, small_plane
 from autowisp_xr.report.words import MAKES_DEFECTS, beside, number, share
 
 _MAD = 1.4826
@@ -37,6 +37,11 @@ _SENSOR = (214, 217, 220)
 
 _MOST_SETS = 6
 """Sets of which a frame is shown before and after."""
+
+_PREVIEWS = "previews"
+
+_SIDE = 1600
+"""Pixels along the longer side, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +167,9 @@ def _is_doubt(note: str) -> bool:
 
 def _flagged(small: SmallPlane) -> str:
     words = [
-        f"{count} {_WORDS.get(flag, colours.FLAGS[flag][0])}"
+        f"{count} {_WORDS.get(flag, figures.FLAGS[flag][0])}"
         for flag, count in small.counts.items()
-        if count and flag in colours.FLAGS
+        if count and flag in figures.FLAGS
     ]
     return f"{share(small.marked, small.pixels)}: {', '.join(words)}" if words else "none"
 
@@ -254,3 +259,25 @@ def _raw(recorded: ReducedNight, one: RecordedProduct, made: xr.Dataset) -> xr.D
     except (AutowispError, OSError, ValueError):
         return None
     return opened[["image"]].isel(frame=0)
+
+
+def previews(recorded: ReducedNight, stretch: StretchName) -> Iterator[tuple[str, bytes]]:
+    """Yield the place of each preview in the results, and the bytes of its file.
+
+    Sets of a Bayer pattern are in colour. One frame at a time is read.
+    """
+    for one in recorded.made:
+        if one.kind != MAKES_DEFECTS:
+            made = recipes.open_zarr(recorded.store, group=one.group)
+            for name, frame in _frames(one, made):
+                picture = shades(drawn(planes_of(frame, _SIDE)), stretch)
+                place = f"{_PREVIEWS}/{name.replace('/', '_')}.png"
+                yield place, as_file(np.ascontiguousarray(picture), "PNG")
+
+
+def _frames(one: RecordedProduct, made: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
+    if one.is_master:
+        yield one.group, made
+        return
+    for place, name in enumerate(schema.names(made, "frame")):
+        yield f"{one.group}/{name}", made.isel(frame=place)

@@ -28,8 +28,7 @@ from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.outliers.base import average_columns
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.levels import FrameLines, table_of
-from autowisp_xr.stack.match import Match
-from autowisp_xr.stack.options import StackOptions
+from autowisp_xr.stack.options import Match, StackOptions
 from autowisp_xr.stack.weights import pixel_shares
 from autowisp_xr.stats.order_statistics import quantile_moments, trimmed_moments
 from autowisp_xr.steps.noise_sources import noise_sources

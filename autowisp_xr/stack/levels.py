@@ -18,8 +18,7 @@ from autowisp_xr.errors import HeaderError, ImageMismatchError, OutsideImageErro
 from autowisp_xr.headers.cards import parse_header, value_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.regions import Region
-from autowisp_xr.stack.match import STATISTICS, Match
-from autowisp_xr.stack.options import StackOptions
+from autowisp_xr.stack.options import STATISTICS, Match, StackOptions
 from autowisp_xr.stats.levels import brightness, level_of
 
 _DIMS = ("frame", "channel")
@@ -79,7 +78,7 @@ def lines_of(ds: xr.Dataset, scale: Any, sky: Any, exclude: int) -> FrameLines |
     ds
         Frames (frame, channel, y, x).
     scale, sky
-        One of :class:`autowisp_xr.stack.match.Matched` each.
+        One of :class:`autowisp_xr.stack.options.Matched` each.
     exclude
         Pixels with any of these flags are not looked at.
 

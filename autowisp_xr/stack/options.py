@@ -1,11 +1,13 @@
-"""``StackOptions``: what the user chooses of a stack, checked once, as the history echoes it."""
+"""What the user chooses of a stack, as the history echoes it: ``StackOptions`` and ``Match``."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, is_dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
+import numpy.typing as npt
+import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr.flags import Flag, as_flag, names_of
@@ -14,8 +16,71 @@ from autowisp_xr.matching import allowed
 from autowisp_xr.options import Average, ErrorSource, NoiseWanted, Weights
 from autowisp_xr.outliers.base import Rejection
 from autowisp_xr.outliers.of_user import OfUser, RejectChoice, as_rejection
-from autowisp_xr.stack.match import MatchChoice, Matched, as_matched, in_history
+from autowisp_xr.outliers.sigma_clip import SigmaClip
+from autowisp_xr.regions import Region
 from autowisp_xr.stats.averages import quantile_of
+
+STATISTICS = ("median", "mode", "mean")
+"""What is measured of the pixels of each frame."""
+
+MEASURED = (*STATISTICS, "fit")
+"""What is measured, of each frame or against another."""
+
+_AS_THEY_ARE = ("weights", "min_values", "error", "rejected")
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the scale or the sky of frames is found: ``stack(scale=Match(...), sky=Match(...))``.
+
+    A name alone, as in ``stack(scale="median")``, is a ``Match`` of it with the defaults.
+
+    Examples
+    --------
+    >>> import autowisp_xr as aw
+    >>> night = aw.simulate.Night(shape=(16, 24), seed=1)
+    >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
+    >>> deep = lights.autowisp.stack("mean", scale=aw.Match("median"), sky="median")
+    """
+
+    by: str
+    """"median", "mode" or "mean" of the good pixels of each frame and channel; "fit" for a robust
+    line through the pixels of a frame against those of another; of a scale "exposure"; or the name
+    of a coordinate or of a header keyword that has a number for each frame."""
+
+    region: Region | Any = None
+    """Where it is measured: raw-frame pixels, as a ``Region`` or a FITS section; None for all."""
+
+    reference: str | int | None = None
+    """Name or number of the frame whose level all get, and against which a fit is made; None for
+    the mean level of all frames (and fits against the first)."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.by, str) or not self.by.strip():
+            raise ValueError(
+                f"a Match is by {', '.join(MEASURED)}, exposure or a keyword, not {self.by!r}"
+            )
+        if self.region is not None:
+            object.__setattr__(self, "region", Region.parse(self.region))
+        if self.region is not None and self.by not in MEASURED:
+            raise ValueError(f"{self.by!r} is not measured in pixels, so it has no region")
+
+    @property
+    def measured(self) -> bool:
+        """Whether pixels are looked at."""
+        return self.by in MEASURED
+
+
+One: TypeAlias = str | Match | npt.ArrayLike | xr.DataArray | None
+MatchChoice: TypeAlias = One | tuple[One, One]
+"""How frames are matched; a pair is (where outliers are found, where values are averaged)."""
+
+
+class Matched(NamedTuple):
+    """The choice of a scale or of a sky, as values: None, a ``Match``, or numbers."""
+
+    to_reject: Any
+    to_average: Any
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,7 +151,7 @@ class StackOptions:
     @property
     def apart(self) -> bool:
         """Whether frames are matched in another way where outliers are found."""
-        return any(in_history(a) != in_history(b) for a, b in (self.scales, self.skies))
+        return any(_in_history(a) != _in_history(b) for a, b in (self.scales, self.skies))
 
     @property
     def rejection(self) -> Rejection | None:
@@ -141,6 +206,94 @@ class StackOptions:
         """Return how frames are matched; a pair where outliers are found in another way."""
         found: dict[str, Any] = {}
         for name, pair in (("scale", self.scales), ("sky", self.skies)):
-            both = [in_history(each) for each in pair]
+            both = [_in_history(each) for each in pair]
             found[name] = both[0] if both[0] == both[1] else both
         return found
+
+
+def as_matched(choice: MatchChoice, name: str) -> Matched:
+    """Return what was chosen for rejection and for the average; raise ValueError for none such.
+
+    Parameters
+    ----------
+    choice
+        As :func:`autowisp_xr.stack` takes it.
+    name
+        "scale" or "sky".
+    """
+    pair = choice if isinstance(choice, tuple) and len(choice) == 2 else (choice, choice)
+    return Matched(*(_one(each, name) for each in pair))
+
+
+def _in_history(choice: Any) -> Any:
+    """Return one of :class:`Matched` as the history has it: a name, a mapping, or numbers."""
+    if isinstance(choice, Match):
+        return choice.by if choice == Match(choice.by) else choice
+    return None if choice is None else np.asarray(choice).tolist()
+
+
+def _one(choice: Any, name: str) -> Any:
+    if choice is None or choice is False:
+        return None
+    if isinstance(choice, str):
+        choice = Match(choice)
+    if isinstance(choice, Match):
+        if name == "sky" and choice.by == "exposure":
+            raise ValueError("an exposure is a scale, no sky: sky is measured, or numbers")
+        return choice
+    if isinstance(choice, xr.DataArray):
+        return choice
+    try:
+        numbers = np.asarray(choice, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(())
+    if not numbers.ndim:
+        raise ValueError(
+            f"{name} is None, 'median', 'mode', 'mean', 'fit', "
+            f"{chr(39)}exposure{chr(39) if name == 'scale' else ''}, a keyword, a Match, or a list "
+            f"of a number for each frame; a tuple of two is (for rejection, for the average). It "
+            f"is {choice!r}"
+        )
+    return numbers
+
+
+def as_json(options: StackOptions) -> dict[str, Any]:
+    """Return the options of a running stack as JSON can hold them."""
+    reject = options.reject
+    matched = {"scale": options.scales.to_reject, "sky": options.skies.to_reject}
+    return {
+        **{name: getattr(options, name) for name in _AS_THEY_ARE},
+        "reject": asdict(reject) if isinstance(reject, SigmaClip) else None,
+        "exclude": names_of(options.excluded),
+        "average_keywords": options.keywords,
+        "allow_mismatch": sorted(allowed(options.allow_mismatch)),
+        "dtype": np.dtype(options.dtype).name,
+        **{
+            name: match and {"by": match.by, "region": match.region and asdict(match.region)}
+            for name, match in matched.items()
+        },
+    }
+
+
+def of_json(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords that :func:`as_json` saved, and others beside them."""
+    found = dict(options)
+    if found["reject"] is not None:
+        threshold = found["reject"]["threshold"]
+        both = tuple(threshold) if isinstance(threshold, list) else threshold
+        found["reject"] = SigmaClip(**{**found["reject"], "threshold": both})
+    for name in ("scale", "sky"):
+        found[name] = (Match(**found[name]), None) if found[name] else None
+    return found
+
+
+def check_match(name: str, pair: Matched) -> None:
+    """Raise ValueError for what needs all frames, or another average."""
+    match = pair.to_reject
+    fit = isinstance(match, Match) and match.by in STATISTICS and match.reference is None
+    if pair.to_average is not None or not (match is None or fit):
+        raise ValueError(
+            f"a running stack matches frames to the first one, where outliers are found: {name} "
+            f"is ('median', None), or another of {', '.join(STATISTICS)}, or a Match of one of "
+            "them; aw.stack has other ways"
+        )

@@ -32,9 +32,7 @@ from autowisp_xr.stack.held_frames import (
     with_levels,
 )
 from autowisp_xr.stack.masters import ROBUST
-from autowisp_xr.stack.match import Match
-from autowisp_xr.stack.options import StackOptions
-from autowisp_xr.stack.running_options import as_json, check_match, of_json
+from autowisp_xr.stack.options import Match, StackOptions, as_json, check_match, of_json
 from autowisp_xr.stack.running_state import RunningState, packed, unpacked
 from autowisp_xr.stack.weights import weights_of
 from autowisp_xr.steps.master_matching import check_alike

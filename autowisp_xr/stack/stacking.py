@@ -11,8 +11,7 @@ from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.options import Average, ErrorSource, Weights
 from autowisp_xr.outliers.of_user import RejectChoice
 from autowisp_xr.stack.averaging import stacked
-from autowisp_xr.stack.match import MatchChoice
-from autowisp_xr.stack.options import StackOptions
+from autowisp_xr.stack.options import MatchChoice, StackOptions
 from autowisp_xr.steps.master_matching import check_alike
 
 

@@ -37,8 +37,7 @@ from autowisp_xr.store.group import (
     store_at,
 )
 from autowisp_xr.store.soundness import BARE, bare_by, damage, damage_stated, damaged
-from autowisp_xr.store.stored_planes import as_stored
-from autowisp_xr.store.variables import read
+from autowisp_xr.store.variables import as_stored, read
 
 
 def to_zarr(

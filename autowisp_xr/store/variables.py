@@ -7,6 +7,7 @@ New arrays are made in memory, where nothing waits, and what they consist of goe
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -18,12 +19,16 @@ from zarr.codecs import ZstdCodec
 from zarr.dtype import parse_dtype
 from zarr.storage import MemoryStore
 
-from autowisp_xr._compat import cf_encoded, wait_for
+from autowisp_xr._compat import LateArray, OuterKey, cf_encoded, late_variable, wait_for
+from autowisp_xr.errors import BadImageError
+from autowisp_xr.store.chunk_files import ChunkFiles
 from autowisp_xr.store.group import MARKS, STATE, Group, leftovers_passed_over
 from autowisp_xr.store.soundness import (
     CHECKSUM,
     LostChunkError,
     Ranges,
+    SoundStore,
+    damage_at,
     damage_stated,
     damaged,
     sound,
@@ -214,3 +219,75 @@ def _dims(array: Any) -> tuple[str, ...]:
 def attributes(array: Any) -> dict[str, Any]:
     """Return the attributes of a variable, less what only its storing needs."""
     return {k: v for k, v in array.attrs.items() if k not in ("coordinates", "_FillValue")}
+
+
+class StoredPlane(LateArray):
+    """A plane in a group, as it was when the group was opened; what has been read is not kept.
+
+    Parameters
+    ----------
+    array
+        The plane, as Zarr has it.
+    place
+        The group.
+
+    Notes
+    -----
+    A group that is replaced has arrays of the same names in the same places. So each time after
+    something was read, the array must still be the one that was opened: else the pixels would be
+    those of something else, or the fill value of what is missing.
+    """
+
+    def __init__(self, array: "zarr.Array[Any]", place: Group) -> None:
+        self.array = array
+        self.place = place
+        self.folder = place.folder and place.folder / array.basename
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.version = self._version()
+        store = array.store
+        self._files: ChunkFiles | None = None
+        # which of its chunks there are has to be known
+        if self.folder is not None and isinstance(store, SoundStore):
+            self._files = ChunkFiles.of(array, self.folder, store.bare[array.basename])
+
+    def read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+        """Read values at a key, of the very array that was opened."""
+        fault = ""
+        try:
+            values = self._read(key)
+        except (OSError, MemoryError):
+            raise
+        except Exception:  # whatever the codecs stumble over
+            fault = damage_at(self.place, self.array, key)
+        if self._version() != self.version:
+            raise BadImageError(
+                f"{self.folder} was replaced, moved or removed since it was opened; open it again"
+            )
+        if fault:
+            raise damaged(self.place, fault)
+        return values
+
+    def _read(self, key: OuterKey) -> np.ndarray[Any, Any]:
+        if self._files is not None:
+            # what cannot be read so, Zarr can, or has words for what is damaged
+            with suppress(Exception):
+                return self._files.read(key)
+        return np.asarray(self.array.oindex[key])
+
+    def _version(self) -> tuple[int, int] | None:
+        if self.folder is None:
+            return None
+        try:
+            status = (self.folder / METADATA).stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+
+def as_stored(array: "zarr.Array[Any]", place: Group) -> xr.Variable:
+    """Return a variable that reads when it is asked for values."""
+    dims = tuple(array.metadata.dimension_names or ())  # type: ignore[union-attr]
+    encoding: dict[str, Any] = {"chunks": array.chunks, "shards": array.shards}
+    encoding["preferred_chunks"] = dict(zip(dims, array.chunks, strict=True))
+    return late_variable(StoredPlane(array, place), dims, attributes(array), encoding)

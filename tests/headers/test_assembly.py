@@ -5,7 +5,7 @@ import pytest
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import assemble
-from autowisp_xr.headers.detector_sections import Part, has_place
+from autowisp_xr.headers.sections import Part, has_place
 from autowisp_xr.regions import Region
 
 

@@ -232,12 +232,12 @@ def test_bands_of_rows_are_found_as_if_they_were_one(monkeypatch):
         "camera": sensor.camera(),
     }
     whole = defects(**parts)
-    monkeypatch.setattr("autowisp_xr.measure.searched_rows._BAND", 1)
+    monkeypatch.setattr("autowisp_xr.measure.defective_pixels._BAND", 1)
     xr.testing.assert_identical(defects(**parts).drop_attrs(), whole.drop_attrs())
 
 
 def test_threads_that_ask_for_rows_at_a_time_get_their_own(monkeypatch):
-    monkeypatch.setattr("autowisp_xr.measure.searched_rows._BAND", 1)
+    monkeypatch.setattr("autowisp_xr.measure.defective_pixels._BAND", 1)
     frames = unlit(quiet(shape=(200, 24)))
     whole = defects(darks=frames)
     late = late_defects(darks=frames, biases=None, flats=None, camera=None)

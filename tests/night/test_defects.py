@@ -61,7 +61,7 @@ def test_levels_that_another_camera_subtracts_are_part_of_the_identity(sensor):
 
 def test_defects_that_are_there_are_not_searched_again(sensor, raw, tmp_path, monkeypatch):
     first = reduced(sensor, raw, tmp_path)
-    monkeypatch.setattr("autowisp_xr.measure.searched_rows.SearchedRows.at", None)
+    monkeypatch.setattr("autowisp_xr.measure.defective_pixels.SearchedRows.at", None)
     again = reduced(sensor, raw, tmp_path)
     assert [one.notes for one in again.masks] == [one.notes for one in first.masks]
 

@@ -15,7 +15,7 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr.image_calibration import Calibrator, MasterMaker, overscan_methods
-from autowisp_xr.image_calibration.frame_cards import document_exposure
+from autowisp_xr.image_calibration.calibrated_frame import document_exposure
 from tests.oracle.case import Case
 
 # a Julian date within a second, where the tolerance of pixels would allow minutes

@@ -11,8 +11,7 @@ from matplotlib.colors import to_rgba
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, Region, SchemaError, plot, schema
-from autowisp_xr.plot.colours import FLAGS
-from autowisp_xr.plot.figures import new_picture
+from autowisp_xr.plot.figures import FLAGS, new_picture
 from autowisp_xr.testing import assert_frames_equal
 from tests.steps.frames import TWO_CHANNELS, frame_set, master
 

@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex, to_rgba
 
 import autowisp_xr as aw
 from autowisp_xr import Camera, Flag, SchemaError
-from autowisp_xr.plot.colours import FLAGS, VERMILLION
+from autowisp_xr.plot.figures import FLAGS, VERMILLION
 from tests.steps.frames import TWO_CHANNELS, frame_set
 
 HOT = int(Flag.HOT)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from autowisp_xr.plot.colours import FLAGS, SERIES
+from autowisp_xr.plot.figures import FLAGS, SERIES
 from autowisp_xr.plot.stretches import Stretch
 
 NAMES = ("asinh", "zscale", "linear")

@@ -16,7 +16,7 @@ from autowisp_xr import provenance, recipes, schema, simulate
 from autowisp_xr.errors import BadImageError, CalibrationError
 from autowisp_xr.recipes import masters, stored_sets
 from autowisp_xr.regions import ChannelSlice
-from autowisp_xr.store import filling, stored_planes
+from autowisp_xr.store import filling, variables
 from autowisp_xr.testing import assert_frames_equal
 
 GROUP = "calibrated/V_60s"
@@ -114,11 +114,11 @@ def test_frames_of_a_recipe_are_stacked_band_by_band(night):
 def test_masters_are_read_once_not_once_a_frame(night, monkeypatch):
     read = []
 
-    def noted(plane, key, real=stored_planes.StoredPlane.read):
+    def noted(plane, key, real=variables.StoredPlane.read):
         read.append(plane.folder.parent.name)
         return real(plane, key)
 
-    monkeypatch.setattr(stored_planes.StoredPlane, "read", noted)
+    monkeypatch.setattr(variables.StoredPlane, "read", noted)
     frames = aw.open_zarr(night[0] / "recipe" / "night.zarr", group=GROUP)
     frames.isel(frame=0).compute()
     assert {"bias", "flat_V", "V_60s"} < set(read)
@@ -131,11 +131,11 @@ def test_masters_are_read_once_not_once_a_frame(night, monkeypatch):
 def test_masters_are_at_hand_once_written_if_there_is_room(night, tmp_path, monkeypatch):
     read = []
 
-    def noted(plane, key, real=stored_planes.StoredPlane.read):
+    def noted(plane, key, real=variables.StoredPlane.read):
         read.append(plane.folder.name)
         return real(plane, key)
 
-    monkeypatch.setattr(stored_planes.StoredPlane, "read", noted)
+    monkeypatch.setattr(variables.StoredPlane, "read", noted)
     master = aw.open_zarr(night[0] / "recipe" / "night.zarr", group="masters/bias").compute()
     largest = max(plane.nbytes for plane in master.data_vars.values())
     for room in (10**9, largest, 0):
