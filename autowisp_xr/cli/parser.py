@@ -1,9 +1,13 @@
-"""The parser of the command line: that of the program, and one for each of its commands."""
+"""The parser of the command line, one for each of its commands, and what completes them."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from importlib.metadata import version
 
 from autowisp_xr.cli.options import commands
+from autowisp_xr.errors import MissingPackageError
+
+_PATHS = {"DIR", "FILE", "NIGHT_DIR", "OUT", "PATH", "STORE", "TOML"}
+"""What stands for a file or directory in the help."""
 
 
 class Parser(ArgumentParser):
@@ -41,3 +45,20 @@ def program(*, brief: bool = False) -> tuple[Parser, dict[str, Parser]]:
         parsers[name].example = command.example
         command.fill(parsers[name], brief=brief)
     return parser, parsers
+
+
+def completion(options: Namespace) -> int:
+    """Print the script of a shell; MissingPackageError without shtab."""
+    try:
+        import shtab
+    except ImportError:
+        raise MissingPackageError(
+            "completion is made by shtab, of the extra terminal: pip install '.[terminal]'"
+        ) from None
+    parser, parsers = program()
+    for command in parsers.values():
+        for action in command._actions:
+            if isinstance(action.metavar, str) and action.metavar.split("]")[-1] in _PATHS:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(parser, options.shell))
+    return 0

@@ -11,35 +11,24 @@ from contextlib import nullcontext
 from typing import Any
 
 from autowisp_xr.addresses import printable
-from autowisp_xr.cli import (
-    calibrate,
-    camera,
-    completion,
-    flat,
-    reduce,
-    report,
-    stack,
-    units,
-    verify,
-)
+from autowisp_xr.cli import calibrate, flat, parser, reduce, stack
 from autowisp_xr.cli.log import described, reporting
 from autowisp_xr.cli.options import Command, commands
-from autowisp_xr.cli.parser import program
 from autowisp_xr.cli.settings import resolve
 from autowisp_xr.errors import AutowispError
 
 _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "demo": reduce.demo,
     "info": reduce.info,
-    "camera": camera.camera,
+    "camera": reduce.camera,
     "reduce": reduce.reduce,
-    "report": report.run,
-    "run": units.run,
-    "verify": verify.run,
+    "report": reduce.report,
+    "run": reduce.run,
+    "verify": reduce.verify,
     "calibrate": calibrate.run,
     "stack": stack.run,
     "flat": flat.run,
-    "completion": completion.run,
+    "completion": parser.completion,
 }
 
 _OF_ORIGINAL = ("calibrate", "stack", "flat")
@@ -96,9 +85,9 @@ def _near(word: str, command: Command) -> str:
 def _parse(arguments: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """Return the command, and the values that the command line gives."""
     brief = not {"-h", "--help"}.isdisjoint(arguments)
-    parser, parsers = program(brief=brief)
+    of_program, parsers = parser.program(brief=brief)
     given = [f" {word}" if _PAIR.fullmatch(word) else word for word in arguments]
-    namespace, unknown = parser.parse_known_args(given)
+    namespace, unknown = of_program.parse_known_args(given)
     found = vars(namespace)
     command = commands()[found["command"]]
     if unknown:

@@ -1,16 +1,24 @@
-"""``autowisp-xr demo``, ``info`` and ``reduce`` work on whole nights."""
+"""The commands that work on whole nights, and on their results: those of ``reduce.toml``."""
 
+import re
+import shlex
 import time
 from argparse import Namespace
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autowisp_xr.cli.loading import load
-from autowisp_xr.cli.report import finish
+from autowisp_xr.cli.log import described
 from autowisp_xr.cli.settings import in_table
 from autowisp_xr.cli.values import OptionError
+from autowisp_xr.errors import AutowispError, MissingPackageError
+from autowisp_xr.night.sentences import counted, sentence
+
+_STATUS = {"differs": 3, "cannot be verified": 1, "same": 0}
+"""The exit status of ``verify`` for each outcome, the worst first."""
 
 
 def demo(options: Namespace) -> int:
@@ -161,3 +169,110 @@ def _arguments(options: Namespace) -> dict[str, Any]:
             prefer=options.prefer,
         ),
     }
+
+
+def camera(options: Namespace) -> int:
+    """Print what frames show of their camera, and write it with pictures."""
+    target = Path(options.out).expanduser()
+    if target.exists() and not options.overwrite:
+        # before all the work
+        raise FileExistsError(sentence("camera_exists", path=target))
+    load("dask.array", "autowisp_xr.night.camera_report")
+    from autowisp_xr.night import measure_camera
+
+    paths = options.paths[0] if len(options.paths) == 1 else options.paths
+    found = measure_camera(paths, **of_frames(options), report=print)
+    for one in found:
+        path = target.with_stem(f"{target.stem}-{one.place}") if one.place else target
+        if one.exit_status != 1:
+            one.write(path, _folder(options.pictures, path), overwrite=options.overwrite)
+        print(f"\n{one}", end="")
+    statuses = {one.exit_status for one in found} or {1}
+    return 3 if len(statuses) > 1 else statuses.pop()
+
+
+def _folder(given: str | None, path: Path) -> Path | None:
+    """Return the folder of the pictures; None where none are wanted."""
+    if given == "none":
+        return None
+    return path.with_name(f"{path.stem}-pictures") if given is None else Path(given).expanduser()
+
+
+def report(options: Namespace) -> int:
+    """Write the page about results, and previews if they are wanted."""
+    load("dask.array", "autowisp_xr.night.reduced_night")
+    from autowisp_xr import report
+
+    print(f"wrote {report(options.out, previews=options.previews or None)}")
+    return 0
+
+
+def finish(out: str, *, wanted: bool) -> None:
+    """End a command with a page about its results, or the line that would make one."""
+    from autowisp_xr import report
+    from autowisp_xr.report.page import PAGE
+
+    command = f"autowisp-xr report {shlex.quote(str(out))}"
+    if not wanted:
+        earlier = Path(out).expanduser() / PAGE
+        renewed = f"{earlier} is of an earlier run; to renew it"
+        purpose = renewed if earlier.exists() else "for a page about it, with pictures"
+        print(f"{purpose}: {command}")
+        return
+    try:
+        print(f"a page about it: {report(out)}")
+    except MissingPackageError as error:
+        print(f"{error}, then {command}")
+
+
+def run(options: Namespace) -> int:
+    """Carry out units of a file; print what they have written, and what was in the way."""
+    load("dask.array", "autowisp_xr.night.running")
+    from autowisp_xr import night
+    from autowisp_xr.night.unit_lines import read_units
+
+    path, numbers = Path(options.units).expanduser(), options.numbers
+    one = re.fullmatch(r"(.+)\[(\d+)\]", str(path))
+    if one and not path.exists():
+        path, numbers = Path(one[1]), (int(one[2]), *(numbers or ()))
+    units = read_units(path)
+    for number in numbers or ():
+        if not 1 <= number <= len(units):
+            raise OptionError(f"{path} has units 1 to {len(units)}, and no number {number}")
+    others = 0
+    for number in numbers or range(1, len(units) + 1):
+        done = night.run(units[number - 1])
+        there = f", {len(done.found)} there already" if done.found else ""
+        print(f"unit {number}: {counted(len(done.files), 'file')} written{there}")
+        for file, is_this in done.found.items():
+            if not is_this:
+                others += 1
+                print(f"  kept: {file}, which holds something else")
+    return 3 if others else 0
+
+
+def verify(options: Namespace) -> int:
+    """Print whether each product is what its record makes, and return the worst status."""
+    load("dask.array", "autowisp_xr.night.verifying")
+    from autowisp_xr import night
+
+    found: Counter[str] = Counter()
+    for path in options.products:
+        try:
+            verified = night.verify(path)
+        except (AutowispError, OSError) as error:
+            if options.debug:
+                raise
+            print(_refusal(path, described(error)), flush=True)
+            found["cannot be verified"] += 1
+        else:
+            print(verified, flush=True)
+            found["differs" if verified.differences else "same"] += 1
+    if len(options.products) > 1:
+        counts = ", ".join(f"{found[one]} {one}" for one in reversed(_STATUS) if found[one])
+        print(f"{len(options.products)} products: {counts}")
+    return next(status for outcome, status in _STATUS.items() if found[outcome])
+
+
+def _refusal(path: str, error: str) -> str:
+    return error if error.startswith(f"{path}: cannot") else f"{path}: cannot be verified: {error}"

@@ -176,7 +176,7 @@ def test_what_is_no_output_of_reduce_is_refused(tmp_path, capsys):
 
 
 def test_without_jinja2_the_extra_and_the_command_are_named(reduced, monkeypatch, capsys):
-    from autowisp_xr.cli.report import finish
+    from autowisp_xr.cli.reduce import finish
 
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingPackageError, match=r"jinja2 .*pip install '\.\[report\]'"):
@@ -189,7 +189,7 @@ def test_without_jinja2_the_extra_and_the_command_are_named(reduced, monkeypatch
 
 
 def test_a_page_that_a_later_run_has_made_old_is_named(tmp_path, capsys):
-    from autowisp_xr.cli.report import finish
+    from autowisp_xr.cli.reduce import finish
 
     (tmp_path / "report.html").touch()
     finish(tmp_path, wanted=False)
