@@ -38,8 +38,6 @@ _OF_NO_FILE = {name for name, one in _TYPES.items() if one not in (Hdu, Mosaic, 
 
 _Made = Callable[[Mapping[str, Any]], Any]
 
-_NEVER = np.datetime64("NaT", "ns").view("i8").item()
-
 
 class Row(NamedTuple):
     """A file in a manifest."""

@@ -17,8 +17,6 @@ from autowisp_xr.traits import Traits
 _FITS_TOO = "fits too"
 """How the reason begins against a master that another goes before."""
 
-_NEVER = np.datetime64("NaT", "ns")
-
 NOT_MADE = "could not be made: "
 """How the reason begins against a master that failed."""
 

@@ -1,14 +1,14 @@
 from .blinking import blink as blink
+from .camera_curves import linearity as linearity
+from .camera_curves import photon_transfer_curve as photon_transfer_curve
 from .comparison import before_after as before_after
 from .comparison import flags as flags
 from .dark_rates import dark_current as dark_current
 from .defect_map import defects as defects
 from .frames import frame as frame
 from .histograms import histogram as histogram
-from .linearity import linearity as linearity
 from .night_course import night as night
 from .noise_model import noise as noise
-from .photon_transfer import photon_transfer_curve as photon_transfer_curve
 from .saturation_level import saturation as saturation
 from .selected_flats import MOST_THUMBNAILS as MOST_THUMBNAILS
 from .selected_flats import flats as flats

@@ -7,8 +7,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
-from autowisp_xr.errors import SchemaError
-from autowisp_xr.plot.figures import BLUE, new_picture
+from autowisp_xr.plot.figures import BLUE, check_measured, new_picture
 from autowisp_xr.stats.doubling_temperature import Doubling
 
 if TYPE_CHECKING:
@@ -75,12 +74,7 @@ def dark_current(measured: xr.Dataset, *, channel: str | int = 0) -> "Figure":
     >>> len(figure.axes)
     2
     """
-    missing = [name for name in _NEEDED if name not in measured]
-    if missing:
-        raise SchemaError(
-            f"{', '.join(missing)} is missing among {sorted(map(str, measured.data_vars))}; give "
-            "what aw.measure.dark_current returns"
-        )
+    check_measured(measured, _NEEDED, "dark_current")
     number = schema.number_of(channel, schema.names(measured, "channel"), "channel")
     one = measured.isel(channel=number)
     several = one.sizes["temperature"] > 1

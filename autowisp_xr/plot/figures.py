@@ -1,14 +1,17 @@
-"""The one door to matplotlib, for something to draw on; names that fit on it, and the colours.
+"""The one door to matplotlib, for something to draw on; names, colours and tables that suit it.
 
 Those who see fewer colours can distinguish these, too: they are the eight of Okabe and Ito, "Color
 universal design" (https://jfly.uni-koeln.de/color/), with grey in place of black, which vanishes in
 dark pages.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
+from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Flag
 
 if TYPE_CHECKING:
@@ -120,6 +123,16 @@ def one_axes(ax: "Axes | None", width: float, height: float) -> "Axes":
     figure = shown_figure()
     figure.set_size_inches(width, height)
     return figure.subplots()
+
+
+def check_measured(measured: xr.Dataset, needed: Iterable[str], verb: str) -> None:
+    """Raise SchemaError for a table that is not what a verb of ``aw.measure`` returns."""
+    missing = [name for name in needed if name not in measured]
+    if missing:
+        raise SchemaError(
+            f"{', '.join(missing)} is missing among {sorted(map(str, measured.data_vars))}; give "
+            f"what aw.measure.{verb} returns"
+        )
 
 
 def ending(name: str, longest: int) -> str:

@@ -16,7 +16,7 @@ from autowisp_xr.night import ReducedNight
 from autowisp_xr.night.record import Record
 from autowisp_xr.night.results_directory import claim
 from autowisp_xr.night.sentences import by_reason, sentence
-from autowisp_xr.plot.photon_transfer import photon_transfer_curve
+from autowisp_xr.plot.camera_curves import photon_transfer_curve
 from autowisp_xr.plot.stretches import StretchName
 from autowisp_xr.plot.stretches import check as check_stretch
 from autowisp_xr.report import charts, words
