@@ -11,8 +11,7 @@ from autowisp_xr.arrays import Bools, Cube, Floats, Integers
 from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.blank_noise import Blocks, DarkResidue, Noise, dark_residue, noise_of
-from autowisp_xr.measure.frame_pairs import spread
-from autowisp_xr.stats.sampling import good_only, scatter_of_neighbours
+from autowisp_xr.stats.sampling import good_only, scatter_of_neighbours, spread
 
 _FAR = 5.0
 """Errors below zero, where one of 3.5 million good pixels is by chance."""

@@ -216,10 +216,3 @@ def by_channel(channels: Sequence[str], values: Floats) -> float | dict[str, flo
     """Return values as :class:`~autowisp_xr.Camera` takes them: of one channel, a number."""
     given = dict(zip(channels, values.tolist(), strict=True))
     return given if len(channels) > 1 else given[channels[0]]
-
-
-def spread(number: int, most: int | None) -> list[int]:
-    """Return numbers of frames, evenly spread, with the first and the last; all of few."""
-    if most is None or most >= number:
-        return list(range(number))
-    return np.unique(np.linspace(0, number - 1, max(most, 1)).round().astype(int)).tolist()

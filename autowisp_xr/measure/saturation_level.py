@@ -10,8 +10,9 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.bridge.threads import in_two_threads
 from autowisp_xr.camera import Camera
-from autowisp_xr.measure.frame_pairs import by_channel, check_raw, spread, unflagged
+from autowisp_xr.measure.frame_pairs import by_channel, check_raw, unflagged
 from autowisp_xr.stats.digits import counted, plateau_of, step_of
+from autowisp_xr.stats.sampling import spread
 
 _SAME = 0.02
 """Plateaus of several frames that differ by less are one, the lowest of them."""

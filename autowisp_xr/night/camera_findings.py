@@ -13,10 +13,10 @@ from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.frames import FileRecord
-from autowisp_xr.measure.frame_pairs import spread
 from autowisp_xr.night import camera_words
 from autowisp_xr.night.checks_of_raw import opened
 from autowisp_xr.night.frame_sets import FrameSet, records_of, unlit_of, unlit_words
+from autowisp_xr.stats.sampling import spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,12 +15,12 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import to_number
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.measure.frame_pairs import spread
 from autowisp_xr.measure.saturation_level import with_saturation
 from autowisp_xr.night.checks_of_levels import FAR_BELOW, UNLIT, doubts_on_levels
 from autowisp_xr.night.frame_sets import FrameSet, records_of
 from autowisp_xr.night.sentences import by_key, counted, sentence, some_of
 from autowisp_xr.regions import ChannelSlice
+from autowisp_xr.stats.sampling import spread
 
 _BRIGHT = 3
 """Frames of each kind that sees light, in which a plateau is looked for."""

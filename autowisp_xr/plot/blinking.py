@@ -13,6 +13,7 @@ from autowisp_xr.plot.figures import SHADES, given_axes, new_picture
 from autowisp_xr.plot.frames import read_one
 from autowisp_xr.plot.image_panels import Panel, blocks_of, chosen_of, place_of, span
 from autowisp_xr.plot.stretches import DEFAULT, Stretch, StretchName, check
+from autowisp_xr.stats.sampling import spread
 
 if TYPE_CHECKING:
     from matplotlib.animation import ArtistAnimation
@@ -83,7 +84,7 @@ def blink(
     check(stretch)
     if not 0 < seconds < np.inf:
         raise ValueError(f"each frame is seen for a positive number of seconds, not {seconds}")
-    wanted = evenly(ds.sizes["frame"]) if frames is None else list(frames)
+    wanted = spread(ds.sizes["frame"], _MOST) if frames is None else list(frames)
     if not wanted:
         raise ValueError("there is no frame to show")
     if ax is None:
@@ -114,17 +115,6 @@ def blink(
         shown.append([image, name])
     axes.set(xlim=span(plane, "x"), ylim=span(plane, "y"), xlabel="x [pixel]", ylabel="y [pixel]")
     return Blinking(figure, shown, interval=1000 * seconds)
-
-
-def evenly(number: int) -> list[int]:
-    """Return the numbers of all frames, or of some that are evenly spread among many.
-
-    Examples
-    --------
-    >>> evenly(3), evenly(39)[:3], len(evenly(39))
-    ([0, 1, 2], [0, 2, 4], 20)
-    """
-    return np.unique(np.linspace(0, number - 1, min(number, _MOST)).round().astype(int)).tolist()
 
 
 def _sides(plane: xr.Dataset, size: float) -> tuple[float, float]:

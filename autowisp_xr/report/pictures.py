@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from autowisp_xr.arrays import Bits, Bools, Floats
+from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.flags import Flag
 from autowisp_xr.plot.block_means import Blocks, factors_for
 from autowisp_xr.plot.stretches import DEFAULT, Stretch, StretchName
@@ -110,20 +110,10 @@ def as_file(shades: NDArray[np.uint8], form: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-class SmallPlane(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class SmallPlane(Blocks):
     """What is shown of one plane."""
 
-    values: Floats
-    """(y, x): means of blocks of good pixels."""
-    good: Bools
-    """Whether there is a good pixel in a block."""
-    flags: Bits
-    """All flags in a block."""
-    counts: dict[Flag, int]
-    """The number of pixels that bear each flag."""
-    marked: int
-    """The number of pixels that bear any."""
-    pixels: int
     sample: Floats
     """Good pixels of a regular grid."""
 

@@ -50,3 +50,16 @@ def grid_step(height: int, width: int, pixels: int = _PIXELS) -> int:
     (1, 17)
     """
     return max(1, int((height * width / pixels) ** 0.5)) | 1
+
+
+def spread(number: int, most: int | None) -> list[int]:
+    """Return numbers of frames, evenly spread, with the first and the last; all of few.
+
+    Examples
+    --------
+    >>> spread(3, 20), spread(39, 20)[:3], len(spread(39, 20))
+    ([0, 1, 2], [0, 2, 4], 20)
+    """
+    if most is None or most >= number:
+        return list(range(number))
+    return np.unique(np.linspace(0, number - 1, max(most, 1)).round().astype(int)).tolist()
