@@ -6,6 +6,7 @@ in ``tests.outliers.slow``. What users bring has a ``keep`` of its own, and goes
 
 import warnings
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,6 +35,11 @@ _PADDING = 16
 class Rejection(ABC):
     """A way to find the outliers of a pixel: a value of options that knows how to do it."""
 
+    takes_variance: ClassVar[bool] = False
+    """Whether variances are looked at even where that of the average is of the scatter."""
+    in_place: ClassVar[bool] = False
+    """Whether :func:`~autowisp_xr.kernels.stack.average_pixels` alone looks at the values."""
+
     @property
     def dropped(self) -> tuple[int, int]:
         """The numbers of the smallest and of the largest values that go, whatever they are."""
@@ -47,16 +53,6 @@ class Rejection(ABC):
     @property
     def by_step(self) -> bool:
         """Whether it matters how the values are digitised."""
-        return False
-
-    @property
-    def takes_variance(self) -> bool:
-        """Whether variances are looked at even where that of the average is of the scatter."""
-        return False
-
-    @property
-    def in_place(self) -> bool:
-        """Whether :func:`~autowisp_xr.kernels.stack.average_pixels` alone looks at the values."""
         return False
 
     def check(self, frames: int, *, of_mean: bool, has_variance: bool) -> None:  # noqa: B027

@@ -39,10 +39,7 @@ class Percentile(Rejection):
             if not (isinstance(share, Real) and 0 < float(share) < math.inf):
                 raise ValueError(f"{name} is a positive fraction of the median, not {share!r}")
 
-    @property
-    def in_place(self) -> bool:
-        """As :attr:`Rejection.in_place`."""
-        return True
+    in_place = True
 
     def average(
         self, pixels: Pixels, noise: Noise, quantile: float, digits: Digitisation

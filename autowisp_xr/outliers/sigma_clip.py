@@ -78,10 +78,7 @@ class SigmaClip(Rejection):
         """Whether the step is the floor of the scale."""
         return self.scale == "mad"
 
-    @property
-    def in_place(self) -> bool:
-        """As :attr:`Rejection.in_place`."""
-        return True
+    in_place = True
 
     def check(self, frames: int, *, of_mean: bool, has_variance: bool) -> None:
         """Warn if no value can be rejected.
