@@ -7,11 +7,10 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
-from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.kinds import KINDS, TEMPERATURE_TOLERANCE
 from autowisp_xr.matching import lowest_of_parts, same_exposure
-from autowisp_xr.measure.frame_pairs import check_raw
+from autowisp_xr.measure import frame_pairs
 from autowisp_xr.steps.master_matching import OF_PIXELS, check_alike, reason_between
 
 _SHOWN = 4
@@ -36,14 +35,7 @@ class DarkSet(NamedTuple):
 def ready(ds: xr.Dataset, kind: str) -> xr.Dataset:
     """Return raw darks or biases with their coordinates in memory; raise where they are none."""
     what = {"dark": "darks", "bias": "biases"}[kind]
-    schema.check(ds, name=f"the set of {what}")
-    check_raw(ds, what)
-    if schema.units_of(ds) != "adu":
-        raise CalibrationError(
-            f"the {what} are in units of {schema.units_of(ds)!r}; a dark current is measured from "
-            "raw frames in 'adu'"
-        )
-    ds = blocks.load_coordinates(ds)
+    ds = frame_pairs.ready(ds, what, "a dark current")
     stated = ds["image_type"].values if "image_type" in ds.coords else kind
     strange = _names(ds, np.atleast_1d(stated) != kind)
     if strange:

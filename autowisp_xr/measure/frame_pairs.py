@@ -1,21 +1,24 @@
 """Raw frames as they come, checked; pairs of them, cut in tiles and read one at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats, Integers, Planes
+from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import CalibrationError
+from autowisp_xr.errors import CalibrationError, ImageMismatchError
 from autowisp_xr.flags import Flag
 from autowisp_xr.measure.tile_scatter import Tiles
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.digits import counted, floor_of, plateau_of
 from autowisp_xr.steps.calibration import calibrated
+from autowisp_xr.steps.overscan_choice import overscan_options
 from autowisp_xr.steps.saturation import saturation_threshold
 
 LEVELS = (0.5, 2.0)
@@ -201,6 +204,52 @@ def check_raw(ds: xr.Dataset, what: str) -> None:
             f"the {what} have a variance, so they have been calibrated; give raw frames, as "
             "open_fits reads them"
         )
+
+
+def ready(ds: xr.Dataset, what: str, measured: str) -> xr.Dataset:
+    """Return raw frames in ADU with their coordinates in memory, or raise where they are none.
+
+    Parameters
+    ----------
+    ds
+        The frames.
+    what
+        What messages call them: "flats".
+    measured
+        What is measured of them, there: "a gain".
+    """
+    schema.check(ds, name=f"the set of {what}")
+    check_raw(ds, what)
+    units = schema.units_of(ds)
+    if units != "adu":
+        raise CalibrationError(
+            f"the {what} are in units of {units!r}; {measured} is measured from raw frames in 'adu'"
+        )
+    return blocks.load_coordinates(ds)
+
+
+def check_types(
+    ds: xr.Dataset, what: str, kind: str, strange: AbstractSet[str], more: str = ""
+) -> None:
+    """Raise ImageMismatchError for frames of types that cannot be meant; ``more`` ends it."""
+    if "image_type" in ds.coords:
+        kinds = {str(one) for one in np.atleast_1d(ds["image_type"].values).tolist()}
+        if found := sorted(kinds & strange):
+            raise ImageMismatchError(
+                f"among the {what} are frames of the type {' and '.join(found)}; select them by "
+                f"where_type({kind!r}){more}"
+            )
+
+
+def preparation(camera: Camera, overscan: OverscanChoice) -> dict[str, Any]:
+    """Return what the history records of how frames were prepared: area, level and overscan."""
+    method, areas = overscan_options(overscan, camera)
+    return {
+        "image_area": str(camera.image_area) if camera.image_area else None,
+        "bias_level": camera.bias_level,
+        "overscan": method,
+        "overscan_areas": areas,
+    }
 
 
 def unflagged(frame: xr.Dataset) -> Planes:

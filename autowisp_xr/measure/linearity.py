@@ -12,7 +12,7 @@ from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure import linearity_checks as checks
-from autowisp_xr.measure.frame_pairs import Frames
+from autowisp_xr.measure.frame_pairs import Frames, preparation
 from autowisp_xr.measure.lamps import Lamp, exposures_of, model_of, times_of
 from autowisp_xr.measure.level_ladder import Levels, read, zones_of
 from autowisp_xr.measure.response_fit import Model
@@ -22,7 +22,6 @@ from autowisp_xr.options import OverscanChoice, whole_number
 from autowisp_xr.response import Linearity
 from autowisp_xr.schema import MONO
 from autowisp_xr.steps.geometry import trim
-from autowisp_xr.steps.overscan_choice import overscan_options
 
 _FULL = 0.97
 _MORE_LIGHT = 1.2
@@ -178,12 +177,8 @@ def linearity(
     if chosen == "steady" and isinstance(_model(levels[0], light, "unknown"), str):
         checks.warn_of_lamp(light.exposures)
     result = _dataset(one["channel"], levels, curves, light, schema.names(flats, "frame"), reasons)
-    method, areas = overscan_options(overscan, camera)
     options = {
-        "image_area": str(camera.image_area) if camera.image_area else None,
-        "bias_level": camera.bias_level,
-        "overscan": method,
-        "overscan_areas": areas,
+        **preparation(camera, overscan),
         "lamp": chosen,
         "degree": degree,
         "tolerance": tolerance,

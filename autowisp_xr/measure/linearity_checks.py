@@ -8,10 +8,9 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
-from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
-from autowisp_xr.measure.frame_pairs import check_raw
+from autowisp_xr.errors import AutowispWarning, CalibrationError
+from autowisp_xr.measure import frame_pairs
 from autowisp_xr.measure.lamps import distinct
 from autowisp_xr.measure.level_ladder import Zones
 from autowisp_xr.measure.response_range import Curve
@@ -48,22 +47,9 @@ _REMEDY = (
 
 def ready(flats: xr.Dataset) -> xr.Dataset:
     """Return the flats with their coordinates in memory, or raise for what are none, or differ."""
-    schema.check(flats, name="the set of flats")
-    check_raw(flats, "flats")
-    units = schema.units_of(flats)
-    if units != "adu":
-        raise CalibrationError(
-            f"the flats are in units of {units!r}; linearity is measured from raw frames in 'adu'"
-        )
-    flats = blocks.load_coordinates(flats)
-    if "image_type" in flats.coords:
-        kinds = {str(kind) for kind in np.atleast_1d(flats["image_type"].values).tolist()}
-        strange = sorted(kinds & {"bias", "dark"})
-        if strange:
-            raise ImageMismatchError(
-                f"among the flats are frames of the type {' and '.join(strange)}; select them by "
-                "where_type('flat'), and give biases as bias=..."
-            )
+    flats = frame_pairs.ready(flats, "flats", "linearity")
+    more = ", and give biases as bias=..."
+    frame_pairs.check_types(flats, "flats", "flat", {"bias", "dark"}, more)
     check_alike(flats, "one curve of linearity", kind="flat", leave_out=("night", "temperature"))
     return flats
 

@@ -6,14 +6,13 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.measure import transfer_checks as checks
 from autowisp_xr.measure import transfer_curve as transfer
-from autowisp_xr.measure.frame_pairs import Frames, Pairs, by_channel
+from autowisp_xr.measure.frame_pairs import Frames, Pairs, by_channel, preparation
 from autowisp_xr.measure.linearity_checks import bias_of
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
 from autowisp_xr.measure.transfer_curve import Slope
 from autowisp_xr.options import OverscanChoice, whole_number
 from autowisp_xr.steps.base import per_channel
 from autowisp_xr.steps.geometry import trim
-from autowisp_xr.steps.overscan_choice import overscan_options
 
 
 def gain_and_read_noise(
@@ -166,12 +165,8 @@ def gain_and_read_noise(
         **variables,
     }
     result = xr.Dataset(columns, {"channel": one["channel"].variable, **coords})
-    method, areas = overscan_options(overscan, camera)
     options = {
-        "image_area": str(camera.image_area) if camera.image_area else None,
-        "bias_level": camera.bias_level,
-        "overscan": method,
-        "overscan_areas": areas,
+        **preparation(camera, overscan),
         "tile": tile,
         "max_pairs": max_pairs,
         "flat_pairs": flat_pairs,

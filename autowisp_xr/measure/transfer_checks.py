@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.bridge import blocks
 from autowisp_xr.errors import AutowispWarning, CalibrationError, ImageMismatchError
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.measure.frame_pairs import LEVELS, Frame, Frames, Pairs, check_raw
+from autowisp_xr.measure import frame_pairs
+from autowisp_xr.measure.frame_pairs import LEVELS, Frame, Frames, Pairs
 from autowisp_xr.measure.transfer_curve import Curve, MeanBias, Sample, Slope, samples
 from autowisp_xr.steps.master_matching import OF_PIXELS, reason_between
 
@@ -38,27 +38,13 @@ _REMEDIES = {
 
 def ready(ds: xr.Dataset, what: str) -> xr.Dataset:
     """Return the frames with their coordinates in memory, or raise where they are not raw."""
-    schema.check(ds, name=f"the set of {what}")
-    check_raw(ds, what)
-    units = schema.units_of(ds)
-    if units != "adu":
-        raise CalibrationError(
-            f"the {what} are in units of {units!r}; a gain is measured from raw frames in 'adu'"
-        )
+    ds = frame_pairs.ready(ds, what, "a gain")
     if ds.sizes["frame"] < 2:
         raise CalibrationError(
             f"there is one frame among the {what} ({schema.names(ds, 'frame')[0]}), and nothing to "
             "hold it against; give at least two flats of one filter, and two biases"
         )
-    ds = blocks.load_coordinates(ds)
-    if "image_type" in ds.coords:
-        kinds = {str(kind) for kind in np.atleast_1d(ds["image_type"].values).tolist()}
-        strange = sorted(kinds & _STRANGE[what])
-        if strange:
-            raise ImageMismatchError(
-                f"among the {what} are frames of the type {' and '.join(strange)}; select them by "
-                f"where_type({_TYPES[what]!r})"
-            )
+    frame_pairs.check_types(ds, what, _TYPES[what], _STRANGE[what])
     return ds
 
 
