@@ -9,7 +9,7 @@ from autowisp_xr import frames
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
-from autowisp_xr.kinds import FRAMES, KINDS
+from autowisp_xr.kinds import AVERAGED, FRAMES, KINDS
 from autowisp_xr.night.sentences import sentence, some_of
 
 _USUAL = 0.5
@@ -21,7 +21,9 @@ def unfit_because(record: FileRecord) -> str:
     if record.error is not None:
         return str(record.error)
     if record.master_because:
-        return sentence("a_master", because=record.master_because)
+        used = record.coordinates["image_type"] in AVERAGED
+        remedy = "; --masters, which takes files and directories, uses it" if used else ""
+        return f"a master already ({record.master_because}), not a raw frame{remedy}"
     if record.calibrated_because:
         return f"calibrated already ({record.calibrated_because})"
     kind = record.coordinates["image_type"]

@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -264,10 +265,13 @@ def test_masters_and_products_are_not_inputs(sky, write_night):
     aw.to_fits(bias, folder / "stacked.fits")
     science = aw.calibrate(sky.objects(1), bias=bias)
     aw.to_fits(science, folder / "product.fits")
+    light = aw.to_fits(sky.objects(1), folder / "live.fits")[0]
+    fits.setval(light, "STACKCNT", value=9)
     (one,), left_out, _ = sort_frames(frames.scan(folder))
     assert len(one.records) == 2
     reasons = {path.rpartition("/")[2]: reason for path, reason in left_out.items()}
-    assert "a master already" in reasons["stacked.fits"]
+    assert re.search("a master already .*--masters", reasons["stacked.fits"])
+    assert reasons["live.fits"] == "a master already (STACKCNT = 9), not a raw frame"
     assert "calibrated already" in reasons["product.fits"]
 
 
