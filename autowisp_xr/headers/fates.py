@@ -8,139 +8,15 @@ the cards that they document, and none of this applies to them.
 In the table, "true value" writes the value of the product into every alias that is there, the first
 of them in any case (or removes them all, where there is no such value); "agreed" keeps a card where
 all frames have the same value.
-
-======================== ============= ============= ============= =================================
-cards                    calibrating   splitting     stacking      why
-======================== ============= ============= ============= =================================
-GAIN                     renamed       stays         renamed       a setting goes to GAINSET, by
-                                                                   which frames are matched; what
-                                                                   its comment or its value shows to
-                                                                   be e/ADU becomes that of the
-                                                                   product
-EGAIN, E-GAIN, CVF,      true value    stays         true value    electrons per unit of the image,
-GAIN, CCDGAIN, CCD_GAIN,                                           by which the product has its
-EPERDN, EPERADU                                                    photon noise: the gain times
-                                                                   EFFNCOMB; none where half of the
-                                                                   image has another noise
-EGAINRAW                 true value    stays         agreed        EGAIN of the raw frame, by which
-                                                                   frames are matched
-RDNOISE, READNOIS,       true value    stays         true value    electrons that, with the photons
-RDNOIS, READNOISE, RON,                                            by EGAIN, give the median of the
-ENOISE, READNOI, RNOISE,                                           error plane
-CCDRDNOI
-GTGAIN, GTRON            removed       stays         removed       describes one amplifier of a raw
-                                                                   frame
-SATURATE, SATLEVEL,      true value    stays         agreed        less what was subtracted, divided
-SATURATI                                                           by the flat; none where that is
-                                                                   not known
-BLACKADU, DATAMIN,       removed       stays         removed       levels of raw pixels
-DATAMAX, CBLACK, CWHITE,
-MIPS-LO, MIPS-HI,
-IMGMIN, IMGMAX, MAXLIN
-BUNIT                    true value    true value    true value    unit of the image
-CALSTAT                  true value    stays         agreed        what was applied, in the letters
-                                                                   B, D, F of MaxIm DL and
-                                                                   AstroImageJ
-BIASFILE                 true value    stays         agreed        file of the master bias that was
-                                                                   applied
-DARKFILE                 true value    stays         agreed        file of the master dark that was
-                                                                   applied
-FLATFILE                 true value    stays         agreed        file of the master flat that was
-                                                                   applied
-BIASSHA                  true value    stays         agreed        SHA-256 of that file
-DARKSHA                  true value    stays         agreed        SHA-256 of that file
-FLATSHA                  true value    stays         agreed        SHA-256 of that file
-SUBBIAS, ZEROCOR,        true value    stays         agreed        read by ccdproc, IRAF and others
-BIASCOR, BIASCORR,
-BIASSUB
-SUBDARK, DARKCOR,        true value    stays         agreed        read by ccdproc, IRAF and others
-DARKCORR, DARKSUB
-FLATCOR, FLATCORR,       true value    stays         agreed        read by ccdproc, IRAF and others
-FLATDIV
-L1STATBI                 true value if stays         agreed        read by BANZAI: 1 for a step that
-                         there                                     was taken
-L1STATDA                 true value if stays         agreed        read by BANZAI: 1 for a step that
-                         there                                     was taken
-L1STATFL                 true value if stays         agreed        read by BANZAI: 1 for a step that
-                         there                                     was taken
-FRINGCOR                 true value    stays         agreed        fringe frame that was subtracted,
-                                                                   where IRAF states it
-FRNGSCAL                 true value    stays         agreed        scale of the fringe frame, in the
-                                                                   unit of the image
-FRNGUNC                  true value    stays         agreed        uncertainty of that scale
-PEDESTAL                 true value if stays         agreed        0 once a bias, a dark or a level
-                         there                                     was subtracted
-IMAGETYP                 true value    stays         true value    'Master Bias', 'Light Frame' and
-                                                                   the like, where frames do not
-                                                                   state it themselves
-TRIMSEC, DATASEC,        if inside     if inside     agreed        a section is kept only where the
-BIASSEC                                                            product still holds it
-BAYERPAT, COLORTYP,      if on pattern if on pattern agreed        a plane of one colour has no
-BAYRPAT, CFAIMAGE                                                  pattern; nor has one that was cut
-                                                                   between its colours; a mosaic
-                                                                   that was put together again has
-                                                                   the one with which it starts
-CRPIXj, CDi_j, PCi_j,    moved         moved         agreed, or    cards count the pixels of the
-CDELTj, A_p_q, B_p_q,                                all removed   product
-LTVj, LTMi_j
-IMAGAREA, CLRCHNL,       written       written       agreed        the pixels of the raw frame that
-CHNLXOFF, CHNLXSTP,                                                the product holds
-CHNLYOFF, CHNLYSTP
-CALBGAIN                 written       stays         agreed        electrons per ADU that the
-                                                                   calibration used
-EXPTIME                  stays         stays         true value    mean of the exposures, weighted
-                                                                   as the pixels are, where they
-                                                                   differ
-TELAPSE, ELAPTIME        stays         stays         removed       belongs to one exposure; DATE-BEG
-                                                                   and DATE-END give that of a stack
-LIVETIME                 stays         stays         true value    sum of all exposures, as Siril
-                                                                   reads it
-DATE-OBS                 stays         stays         true value    start of the first exposure
-DATE-BEG                 true value if stays         true value    the same, by the standard; a card
-                         missing                                   of the camera stays
-DATE-AVG                 true value if stays         true value    mean of the middles, weighted as
-                         missing                                   the pixels are
-DATE-END                 true value if stays         true value    end of the last exposure
-                         missing
-DATE_OBS, UTDATE,        stays         stays         removed       start or end of one exposure
-TIME-OBS, UT, UTC,
-UTSTART, UTC-OBS,
-UT-OBS, TIME-BEG,
-MJD-OBS, MJD-BEG, JD,
-DATE-MID, MIDPOINT,
-MJD-AVG, MJD-MID, JD-MID
-NCOMBINE, NUMFCOMB       stays         stays         true value    number of frames, as IRAF and
-                                                                   ccdproc, and AutoWISP call it
-STACKCNT                 stays         stays         true value    the same, for Siril
-SNAPSHOT                 stays         stays         true value if the same, as MaxIm DL calls it
-                                                     there
-EFFNCOMB                 true value    stays         true value    equal frames whose mean has the
-                                                                   photon noise of the product:
-                                                                   EGAIN over the gain
-CCD-TEMP                 stays         stays         true value    mean of the temperatures, where
-                                                                   they differ
-GAINSET                  stays         stays         true value    value of all frames, where they
-                                                                   write it in several ways
-OFFSET                   stays         stays         true value    value of all frames, where they
-                                                                   write it in several ways
-NCOADD                   stays         stays         true value    value of all frames, where they
-                                                                   write it in several ways
-FILTER                   stays         stays         true value    value of all frames, where they
-                                                                   write it in several ways
-DATE                     removed       stays         removed       date when the raw file was
-                                                                   written
-HISTORY                  grows         grows         grows         one record for each step, of this
-                                                                   frame alone; a master has its own
-all others               stays         stays         agreed        a card that is not true of all
-                                                                   frames is left out
-======================== ============= ============= ============= =================================
 """
 
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 from astropy.io import fits
@@ -215,3 +91,30 @@ TABLE: Sequence[Row] = tuple(_rows())
 
 ROWS: Mapping[str, Row] = {row.name: row for row in TABLE}
 """The same by their names."""
+
+
+_WIDTHS = (24, 13, 13, 13, 33)
+"""Of the columns of the table, as text."""
+
+
+def _as_text() -> str:
+    """Return the table as documentation shows it."""
+    rule = " ".join("=" * width for width in _WIDTHS)
+    lines = [rule, *_lines("cards", *STEPS, "why"), rule]
+    for row in TABLE:
+        fates = [getattr(row, step) for step in STEPS]
+        lines += _lines(", ".join(dict.fromkeys(row.cards)), *fates, row.why)
+    return "\n".join((*lines, rule))
+
+
+def _lines(*texts: str) -> Iterator[str]:
+    """Yield the lines of a row; one that begins with blanks goes on with the line above."""
+    columns = [
+        textwrap.wrap(text, width, break_on_hyphens=False)
+        for text, width in zip(texts, _WIDTHS, strict=True)
+    ]
+    for cells in zip_longest(*columns, fillvalue=""):
+        yield " ".join(map(str.ljust, cells, _WIDTHS)).rstrip()
+
+
+__doc__ = f"{__doc__}\n{_as_text()}\n"
