@@ -75,7 +75,7 @@ def stamp_statistics(
         ("frame", "channel"),
         list(_KINDS),
     )
-    units = ds["image"].attrs.get("units", "adu")
+    units = schema.units_of(ds)
     variables = {
         name: variable._replace(attrs={"units": unit})
         for name, variable, unit in zip(

@@ -159,7 +159,7 @@ def flat_table(
     notes: list[str],
 ) -> xr.Dataset:
     """Make the table of verdicts by frame and channel, and of the numbers that they rest on."""
-    units = ds["image"].attrs.get("units", "adu")
+    units = schema.units_of(ds)
     both, squared = ("frame", "channel"), {"units": f"{units}2"}
     verdicts: Sequence[Any] = by_frame
     if selection.together:
@@ -203,7 +203,7 @@ def unselected(
 ) -> xr.Dataset:
     """Make the table of frames that are all taken, but for those with a verdict."""
     taken = Verdict("high", "no selection was asked for")
-    level = mean.assign_attrs(units=ds["image"].attrs.get("units", "adu"))
+    level = mean.assign_attrs(units=schema.units_of(ds))
     table = xr.Dataset({**_classes([verdict or taken for verdict in verdicts]), "mean": level})
     if all(verdicts):
         name, reason = schema.names(ds, "frame")[0], table["reason"].values[0]

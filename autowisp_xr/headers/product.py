@@ -94,7 +94,7 @@ def true_cards(
     channel
         Name of the channel of the plane.
     """
-    units = str(ds["image"].attrs.get("units", "adu"))
+    units = schema.units_of(ds)
     facts: dict[str, Any] = {"unit": units}
     if "calibrating" in steps or "stacking" in steps:
         effective = schema.scalar(ds, "effective_frames")

@@ -51,13 +51,7 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
             f"there are {number} frames to stack, min_frames is {options.min_frames}"
         )
     has_variance, known = "variance" in ds, provenance.noise_known(ds)
-    if options.error == "propagate" and not has_variance:
-        raise ImageMismatchError(
-            "the frames have no variance to propagate; calibrate them, or choose error='scatter'"
-        )
-    propagate = has_variance and (
-        options.error == "propagate" or (options.error == "auto" and known)
-    )
+    propagate = propagates(ds, options)
     if reject is not None:
         reject.check(number, of_mean=quantile == MEAN, has_variance=has_variance)
     errors = propagate or options.noise == "required"
@@ -93,18 +87,42 @@ def stacked(ds: xr.Dataset, options: StackOptions) -> xr.Dataset:
     )
     variables = _averages(ds, rules, weights, (lines, to_reject), rejected=options.rejected)
     ds = ds.drop_encoding()
-    units = ds["image"].attrs.get("units", "adu")
     result = xr.Dataset(variables, summarised(ds, options, weights, lines), ds.attrs)
-    result = schema.with_attributes(result, units)
+    result = schema.with_attributes(result, schema.units_of(ds))
     chosen = options.echo() | {"weights": echoed(options.weights, weights)}
-    chosen |= applied(lines, to_reject)
-    if options.error == "auto" or propagate:
-        chosen["error"] = "propagate" if propagate else "scatter"
-    if propagate:
-        chosen["photons"] = "of the average" if "photon_slope" in variables else "of each frame"
+    chosen |= applied(lines, to_reject) | errors_used(options, propagate, variables)
     # without frames that were opened with these and selected away
     own = provenance.with_history(ds, provenance.own_history(ds))
     return provenance.record(result, "stack", chosen, source=own)
+
+
+def propagates(ds: xr.Dataset, options: StackOptions) -> bool:
+    """Return whether the variance of an average comes from those of the frames.
+
+    Raises
+    ------
+    ImageMismatchError
+        Where it is to, and the frames have none.
+    """
+    has_variance = "variance" in ds
+    if options.error == "propagate" and not has_variance:
+        raise ImageMismatchError(
+            "the frames have no variance to propagate; calibrate them, or choose error='scatter'"
+        )
+    auto = options.error == "auto" and provenance.noise_known(ds)
+    return has_variance and (options.error == "propagate" or auto)
+
+
+def errors_used(
+    options: StackOptions, propagate: bool, variables: Collection[str]
+) -> dict[str, str]:
+    """Return what the history states of the errors of a stack that has these variables."""
+    used = {}
+    if options.error == "auto" or propagate:
+        used["error"] = "propagate" if propagate else "scatter"
+    if propagate:
+        used["photons"] = "of the average" if "photon_slope" in variables else "of each frame"
+    return used
 
 
 def _averages(
@@ -227,8 +245,7 @@ def _run(*operands: Any, rules: Rules, rejected: bool) -> list[Any]:
     if frames.weights is not None:
         frames = frames._replace(weights=frames.weights.reshape(len(frames.weights), -1))
     found = average_through_frames(frames, rules, of_judged)
-    if not rules.as_mean and digits.step > 0 and np.isfinite(digits.smooth):
-        found = with_rounding(found, len(frames.values), digits, rules)
+    found = with_rounding(found, len(frames.values), digits, rules)
     return list(variables_of(found, rejected=rejected).values())
 
 
@@ -251,6 +268,8 @@ def variables_of(found: Averages, *, rejected: bool) -> dict[str, Any]:
 
 def with_rounding(found: Averages, frames: int, digits: Digitisation, rules: Rules) -> Averages:
     """Correct the variance of averages for digits that do not round each value for itself."""
+    if rules.as_mean or not (digits.step > 0 and np.isfinite(digits.smooth)):
+        return found
     counts = np.flatnonzero(np.bincount(found.number.ravel()))
     tables = np.zeros((3, frames + 1))
     tables[:, counts] = rounding_variances(

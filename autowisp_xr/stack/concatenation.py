@@ -95,7 +95,7 @@ def concat(
     result = xr.Dataset(
         ours, joined_coordinates(parts, runs), _history([part.ds for part in parts])
     )
-    result = schema.with_attributes(result, _unit(parts[0].ds)).assign(variables)
+    result = schema.with_attributes(result, schema.units_of(parts[0].ds)).assign(variables)
     result.attrs["camera"] = _camera(parts).to_json()
     _check_traits(result, overruled)
     options: dict[str, Any] = {"allow_mismatch": sorted(overruled)}
@@ -159,7 +159,7 @@ def check_pixels(parts: Sequence[Part]) -> None:
     first = parts[0].ds
     for part in parts[1:]:
         ds = part.ds
-        for what, of in (("unit", _unit), ("kind", _state), ("channels", _channels)):
+        for what, of in (("unit", schema.units_of), ("kind", _state), ("channels", _channels)):
             if of(ds) != of(first):
                 raise ImageMismatchError(
                     f"{named(parts[0])} has the {what} {of(first)}, {named(part)} {of(ds)}; "
@@ -179,10 +179,6 @@ def check_pixels(parts: Sequence[Part]) -> None:
                 f"{named(parts[0])} covers {_extent(first)}, {named(part)} {_extent(ds)}; "
                 "select the same area in both"
             )
-
-
-def _unit(ds: xr.Dataset) -> str:
-    return str(ds["image"].attrs.get("units", "adu"))
 
 
 def _state(ds: xr.Dataset) -> str:

@@ -5,7 +5,8 @@ asked for. An outline has one pixel of each channel, which holds nothing, so tha
 like any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -26,12 +27,20 @@ Outline = xr.Dataset
 def outline_of(ds: xr.Dataset, height: int = 1, width: int = 1) -> Outline:
     """Return frames whose planes have so many pixels at their corner, and no memory."""
     cut = ds.isel(y=slice(height), x=slice(width))
-    planes = {
-        name: (plane.dims, np.broadcast_to(plane.dtype.type(0), plane.shape), plane.attrs)
-        for name, plane in cut.data_vars.items()
-        if name in _PRESENT
+    present = cut[[name for name in cut.data_vars if name in _PRESENT]]
+    return cut.drop_vars(list(cut.data_vars)).assign(empty_planes(present, cut.sizes))
+
+
+def empty_planes(ds: Outline, sizes: Mapping[Hashable, int]) -> dict[Hashable, Any]:
+    """Return planes like those of an outline, of these sizes, as what to assign; of no memory."""
+    return {
+        name: (
+            plane.dims,
+            np.broadcast_to(plane.dtype.type(0), [sizes[dim] for dim in plane.dims]),
+            plane.attrs,
+        )
+        for name, plane in ds.data_vars.items()
     }
-    return cut.drop_vars(list(cut.data_vars)).assign(planes)
 
 
 def own_frames(ds: xr.Dataset) -> xr.Dataset:
@@ -138,9 +147,5 @@ def _joined(one: Outline, other: Outline) -> Outline | None:
         return None
     runs = [(number, slice(0, part.number)) for number, part in enumerate(parts)]
     coords = joined_coordinates(parts, runs)
-    number = sum(part.number for part in parts)
-    planes = {}
-    for name, plane in one.data_vars.items():
-        shape = tuple(number if dim == "frame" else size for dim, size in plane.sizes.items())
-        planes[name] = plane.dims, np.broadcast_to(plane.dtype.type(0), shape), plane.attrs
+    planes = empty_planes(one, {**one.sizes, "frame": sum(part.number for part in parts)})
     return provenance.with_history(xr.Dataset(planes, coords, one.attrs), steps)

@@ -22,6 +22,7 @@ from autowisp_xr.stack.options import STATISTICS, Match, StackOptions
 from autowisp_xr.stats.levels import brightness, level_of
 
 _DIMS = ("frame", "channel")
+_PIXELS = ("image", "mask")
 
 
 class FrameLines(NamedTuple):
@@ -112,8 +113,8 @@ def _scales(ds: xr.Dataset, scale: Any, exclude: int, *, with_sky: bool) -> xr.V
     elif scale.by in STATISTICS:
         levels = measured_levels(ds, scale, exclude)
     else:
-        kernel = partial(_brightness, exclude=exclude, names=names, from_zero=not with_sky)
-        levels = _fitted(ds, scale, kernel, ())
+        options = {"exclude": exclude, "from_zero": not with_sky}
+        levels = _fitted(ds, scale, _brightness, (), **options)
     kernel = partial(_factors, by=scale.by, reference=reference, names=names)
     return _through_all(kernel, levels)
 
@@ -126,8 +127,7 @@ def _skies(ds: xr.Dataset, sky: Any, scale: xr.Variable, exclude: int) -> xr.Var
     if sky.by in STATISTICS:
         levels = measured_levels(ds, sky, exclude) * scale
     else:
-        kernel = partial(_distance, exclude=exclude, names=tuple(schema.names(ds, "frame")))
-        levels = _fitted(ds, sky, kernel, (scale,))
+        levels = _fitted(ds, sky, _distance, (scale,), exclude=exclude)
     kernel = partial(_taken_off, reference=_reference(ds, sky))
     return _through_all(kernel, levels, scale)
 
@@ -220,12 +220,22 @@ def _in_region(ds: xr.Dataset, region: Region | None) -> xr.Dataset:
     return ds.isel(cut)
 
 
-def _planes(ds: xr.Dataset, match: Match) -> list[xr.Variable | None]:
-    """Return numbers of frames, and images and masks on the grid that is looked at."""
-    names = ("image", "mask")
-    grid = grid_of(_in_region(ds, match.region), names)
-    found = [blocks.framewise(grid[name].variable) if name in grid else None for name in names]
-    return [xr.Variable(("frame",), np.arange(ds.sizes["frame"])), *found]
+def on_grid(ds: xr.Dataset, names: Sequence[str] = _PIXELS) -> list[xr.Variable | None]:
+    """Return planes of frames on the grid that is looked at; None for one that there is not."""
+    grid = grid_of(ds, names)
+    return [blocks.framewise(grid[name].variable) if name in grid else None for name in names]
+
+
+def of_frames(
+    ds: xr.Dataset, kernel: Any, planes: Sequence[xr.Variable | None], **options: Any
+) -> xr.Variable:
+    """Return what a kernel finds of each frame and channel, (frame, channel) float64.
+
+    It is given the numbers of frames, so that it can name them, and blocks of the planes.
+    """
+    kernel = partial(kernel, names=tuple(schema.names(ds, "frame")), **options)
+    numbers = xr.Variable(("frame",), np.arange(ds.sizes["frame"]))
+    return _whole(blocks.apply(kernel, [numbers, *planes], _DIMS, [np.float64])[0])
 
 
 def _whole(levels: xr.Variable) -> xr.Variable:
@@ -235,20 +245,18 @@ def _whole(levels: xr.Variable) -> xr.Variable:
 
 def measured_levels(ds: xr.Dataset, match: Match, exclude: int) -> xr.Variable:
     """Return the levels of frames, (frame, channel), by a statistic of their good pixels."""
-    names = tuple(schema.names(ds, "frame"))
-    kernel = partial(_levels, by=match.by, exclude=exclude, names=names)
-    return _whole(blocks.apply(kernel, _planes(ds, match), _DIMS, [np.float64])[0])
+    planes = on_grid(_in_region(ds, match.region))
+    return of_frames(ds, _levels, planes, by=match.by, exclude=exclude)
 
 
 def _fitted(
-    ds: xr.Dataset, match: Match, kernel: Any, of_frames: Sequence[xr.Variable]
+    ds: xr.Dataset, match: Match, kernel: Any, scale: Sequence[xr.Variable], **options: Any
 ) -> xr.Variable:
-    """Return what a kernel finds between each frame and another."""
-    numbers, image, mask = _planes(ds, match)
+    """Return what a kernel finds between each frame, with its ``scale`` if any, and another."""
+    own = [*on_grid(_in_region(ds, match.region)), *scale]
     other = {"frame": _reference(ds, match) or 0}
-    theirs = [None if each is None else each.isel(other) for each in (image, mask, *of_frames)]
-    operands = [numbers, image, mask, *of_frames, *theirs]
-    return _whole(blocks.apply(kernel, operands, _DIMS, [np.float64])[0])
+    theirs = [None if each is None else each.isel(other) for each in own]
+    return of_frames(ds, kernel, [*own, *theirs], **options)
 
 
 # ------------------------------------------------------------------ of blocks

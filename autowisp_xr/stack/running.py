@@ -16,6 +16,8 @@ from autowisp_xr.options import ErrorSource
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack.averaging import (
     check_one_type,
+    errors_used,
+    propagates,
     variables_of,
     with_rounding,
 )
@@ -242,7 +244,7 @@ class RunningStack:
         own = weights_of(ds, weights, MEAN, int(options.excluded)) if given else None
         if own is not None and own.ndim > 2:
             raise ValueError("weights of a running stack are numbers of frames, not of pixels")
-        self._propagates(ds)
+        propagates(ds, options)
         state = self._state or RunningState(FramesSoFar(ds))
         together = state.known.check(ds)
         check_alike(
@@ -282,7 +284,7 @@ class RunningStack:
         ds = concat_outlines(state.known.sets)
         weights = ds[WEIGHT].variable if WEIGHT in ds.coords else None
         ds = ds.drop_vars(OWN, errors="ignore")
-        propagate = self._propagates(pattern)
+        propagate = propagates(pattern, options)
         if propagate:
             warn_if_lost(ds)
         rules = Rules(
@@ -294,18 +296,14 @@ class RunningStack:
             dtype=np.dtype(options.dtype),
         )
         found = average.averages(rules)
-        if not rules.as_mean and digits.step > 0 and np.isfinite(digits.smooth):
-            found = with_rounding(found, average.frames, digits, rules)
+        found = with_rounding(found, average.frames, digits, rules)
         planes = variables_of(found, rejected=options.rejected)
         variables = {name: (schema.DIMS[1:], plane) for name, plane in planes.items()}
         coords = summarised(ds, options, weights) | state.known.place
         result = xr.Dataset(variables, coords, ds.attrs)
         result = schema.with_attributes(result, schema.units_of(pattern))
         chosen = options.echo() | {"weights": options.weights, "running": {"start": self._start}}
-        if options.error == "auto" or propagate:
-            chosen["error"] = "propagate" if propagate else "scatter"
-        if propagate:
-            chosen["photons"] = "of the average" if "photon_slope" in planes else "of each frame"
+        chosen |= errors_used(options, propagate, planes)
         return provenance.record(result, "stack", chosen, source=ds)
 
     def to_zarr(self, store: StoreLike, *, group: str | None = None) -> None:
@@ -346,15 +344,6 @@ class RunningStack:
                 state.average, state.digits, state.judged = begun(state.held, self._options)
                 state.held = []
         state.known.add(frame)
-
-    def _propagates(self, ds: xr.Dataset) -> bool:
-        error, there = self._options.error, "variance" in ds
-        if error == "propagate" and not there:
-            raise ImageMismatchError(
-                "the frames have no variance to propagate; calibrate them, or choose "
-                "error='scatter'"
-            )
-        return there and (error == "propagate" or (error == "auto" and provenance.noise_known(ds)))
 
     def _whole_state(self) -> RunningState:
         self._check_whole()

@@ -4,15 +4,13 @@ Each frame is worked through in pieces, in threads; what comes out never depends
 Where frames share noise, the amplitude of each set of masters is summed for itself.
 """
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from autowisp_xr.arrays import Bits, Floats, Integers
+from autowisp_xr.bridge.threads import in_threads
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.lines import Lines, left_out, on_lines
@@ -149,7 +147,7 @@ class RunningAverage:
             return int(rejected)
 
         self.frames += 1
-        return sum(_through(piece, self._pieces()))
+        return sum(in_threads(piece, self._pieces()))
 
     def outliers(
         self, frames: FramePlanes, reject: Rejection, digits: Digitisation, lines: Lines | None
@@ -172,7 +170,7 @@ class RunningAverage:
             self.sums.below[cut] += block.below
             self.sums.above[cut] += block.above
 
-        _through(piece, self._pieces())
+        in_threads(piece, self._pieces())
         return dropped
 
     def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -306,10 +304,3 @@ def _cut(arrays: Any, where: slice) -> Any:
             for each in arrays
         )
     )
-
-
-def _through(work: Any, pieces: Sequence[tuple[int, slice]]) -> list[Any]:
-    if len(pieces) == 1:
-        return [work(pieces[0])]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, pieces))

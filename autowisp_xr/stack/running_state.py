@@ -14,7 +14,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.kernels.pixels import UNKNOWN, Digitisation
-from autowisp_xr.stack.frames_so_far import FramesSoFar, Outline
+from autowisp_xr.stack.frames_so_far import FramesSoFar, Outline, empty_planes
 from autowisp_xr.stack.running_average import RunningAverage
 
 ATTRIBUTE = "autowisp_xr_running"
@@ -161,14 +161,6 @@ def _unpack_outline(
 
 def _stretched(outline: Outline, height: int, width: int, place: dict[Any, Any]) -> xr.Dataset:
     """Return an outline of as many pixels as its frames had."""
-    sizes = {**outline.sizes, "y": height, "x": width}
-    planes = {
-        name: (
-            plane.dims,
-            np.broadcast_to(plane.dtype.type(0), [sizes[dim] for dim in plane.dims]),
-            plane.attrs,
-        )
-        for name, plane in outline.data_vars.items()
-    }
+    planes = empty_planes(outline, {**outline.sizes, "y": height, "x": width})
     bare = outline.drop_vars([*map(str, outline.data_vars), *{"y", "x"} & set(outline.coords)])
     return bare.assign(planes).assign_coords(place)

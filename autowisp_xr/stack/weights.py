@@ -17,11 +17,10 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers
 from autowisp_xr.bridge import blocks
-from autowisp_xr.bridge.sampled_rows import grid_of
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA, MEAN
 from autowisp_xr.options import Weights
-from autowisp_xr.stack.levels import FrameLines
+from autowisp_xr.stack.levels import FrameLines, of_frames, on_grid
 
 _NEIGHBOURS = 2
 _DIMS = (("frame",), ("frame", "channel"), schema.DIMS)
@@ -164,14 +163,8 @@ def _inverse_variances(ds: xr.Dataset, exclude: int) -> xr.Variable:
             "weights='variance' needs the variance of the frames, which these do not have; "
             "calibrate them, choose weights='noise', which is measured then, or give an array"
         )
-    names = ("variance", "image", "mask", "shared_variance", "shared_relative_variance")
-    grid = grid_of(ds, names)
-    operands = [blocks.framewise(grid[name].variable) if name in grid else None for name in names]
-    numbers = xr.Variable(("frame",), np.arange(ds.sizes["frame"]))
-    kernel = partial(_inverse_medians, exclude=exclude, names=tuple(schema.names(ds, "frame")))
-    found = blocks.apply(kernel, [numbers, *operands], ("frame", "channel"), [np.float64])[0]
-    # pieces of a frame each would cut the planes that they weigh into such pieces
-    return found if blocks.in_memory(found) else found.chunk({"frame": -1})
+    planes = on_grid(ds, ("variance", "image", "mask", *schema.SHARED))
+    return of_frames(ds, _inverse_medians, planes, exclude=exclude)
 
 
 def _of_noise(ds: xr.Dataset, exclude: int) -> xr.Variable:
@@ -181,16 +174,8 @@ def _of_noise(ds: xr.Dataset, exclude: int) -> xr.Variable:
             "frames of one column have no neighbours that would show their noise; give weights as "
             "an array"
         )
-    names = ("image", "mask")
-    operands = [
-        blocks.framewise(grid[name].variable) if name in grid else None
-        for grid in (grid_of(ds.isel(x=half), names) for half in (slice(None, -1), slice(1, None)))
-        for name in names
-    ]
-    numbers = xr.Variable(("frame",), np.arange(ds.sizes["frame"]))
-    kernel = partial(_inverse_spreads, exclude=exclude, names=tuple(schema.names(ds, "frame")))
-    found = blocks.apply(kernel, [numbers, *operands], ("frame", "channel"), [np.float64])[0]
-    return found if blocks.in_memory(found) else found.chunk({"frame": -1})
+    left, right = (on_grid(ds.isel(x=half)) for half in (slice(None, -1), slice(1, None)))
+    return of_frames(ds, _inverse_spreads, [*left, *right], exclude=exclude)
 
 
 def _inverse_spreads(

@@ -287,7 +287,7 @@ class StoredPlane(LateArray):
 
 def as_stored(array: "zarr.Array[Any]", place: Group) -> xr.Variable:
     """Return a variable that reads when it is asked for values."""
-    dims = tuple(array.metadata.dimension_names or ())  # type: ignore[union-attr]
+    dims = _dims(array)
     encoding: dict[str, Any] = {"chunks": array.chunks, "shards": array.shards}
     encoding["preferred_chunks"] = dict(zip(dims, array.chunks, strict=True))
     return late_variable(StoredPlane(array, place), dims, attributes(array), encoding)
