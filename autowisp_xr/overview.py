@@ -11,12 +11,10 @@ from autowisp_xr import provenance, schema
 from autowisp_xr._compat import in_memory
 from autowisp_xr.arrays import Floats
 from autowisp_xr.html_pieces import folded, paragraph, table
-from autowisp_xr.readable_attributes import camera_words, history_words, step_words
+from autowisp_xr.readable_attributes import camera_words, history_words, step_words, unit_in_words
 
 _MOST = 8
 """So many kinds of frames are listed."""
-
-_UNITS = {"adu": "ADU", "electron": "electrons", "1": "relative"}
 
 
 def as_text(ds: xr.Dataset) -> str:
@@ -87,8 +85,7 @@ def _size(ds: xr.Dataset) -> str:
     words = [what, f"{sizes.get('y', 0)} x {sizes.get('x', 0)} pixels"]
     if channels != [schema.MONO]:
         words.append(f"channels {', '.join(channels)}")
-    units = schema.units_of(ds)
-    return ", ".join([*words, _UNITS.get(units, units), _megabytes(ds)])
+    return ", ".join([*words, unit_in_words(schema.units_of(ds)), _megabytes(ds)])
 
 
 def _megabytes(ds: xr.Dataset) -> str:

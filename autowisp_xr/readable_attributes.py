@@ -11,8 +11,15 @@ from typing import Any
 UNITS = {"gain": "e/ADU", "read_noise": "e", "saturation": "ADU", "bias_level": "ADU"}
 """The unit of each number that is known of a camera."""
 
+_OF_IMAGES = {"adu": "ADU", "1": "relative", "electron": "electrons"}
+
 _LARGE = 1000.0
 _OF_STACK = ("average", "reject")
+
+
+def unit_in_words(units: str) -> str:
+    """Return what people read for the unit of an image."""
+    return _OF_IMAGES.get(units, units)
 
 
 def camera_words(facts: Mapping[str, Any]) -> str:

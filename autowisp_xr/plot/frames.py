@@ -276,3 +276,11 @@ def description(one: xr.Dataset) -> str:
     if time is not None and not np.isnat(time):
         words.append(f"{np.datetime_as_string(time, unit='s').replace('T', ' ')} UTC")
     return ", ".join(word for word in map(str.strip, words) if word)
+
+
+def label(axes: Any, one: xr.Dataset) -> None:
+    """Write above a curve of a frame or master what it is of, and into it what lines stand for."""
+    title = ", ".join(filter(None, (whole_name(one), description(one).split(",")[0])))
+    axes.set_title(title, fontsize="medium", parse_math=False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="small", frameon=False)

@@ -8,10 +8,10 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.plot.figures import one_axes, series
-from autowisp_xr.plot.frames import description, read_one, whole_name
-from autowisp_xr.plot.image_panels import UNITS
+from autowisp_xr.plot.frames import label, read_one
 from autowisp_xr.plot.neighbours import good_values
 from autowisp_xr.plot.stretches import MAD
+from autowisp_xr.readable_attributes import unit_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,13 +72,10 @@ def histogram(
     if core > 0:
         # a power of ten, or the ticks beside zero cover each other
         axes.set_xscale("symlog", linthresh=10 ** np.ceil(np.log10(core)))
-    unit = UNITS.get(schema.units_of(one), schema.units_of(one))
+    unit = unit_in_words(schema.units_of(one))
     axes.set_yscale("log")
     axes.set(xlabel=f"above the median [{unit}]", ylabel=f"pixels per {unit}")
-    title = ", ".join(filter(None, (whole_name(one), description(one).split(",")[0])))
-    axes.set_title(title, fontsize="medium", parse_math=False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small", frameon=False)
+    label(axes, one)
     return axes
 
 

@@ -11,6 +11,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.plot.block_means import Blocks, factors_for, is_elongated, reduced
 from autowisp_xr.plot.figures import FLAGS, SHADES
 from autowisp_xr.plot.stretches import Stretch, StretchName
+from autowisp_xr.readable_attributes import unit_in_words
 from autowisp_xr.regions import Region
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ _PALE = 0.35
 
 _EXTREMES = {"count": np.minimum, "number": np.maximum}
 """Which of the numbers in a block is drawn, so that a lone one stays to be seen."""
-
-UNITS = {"adu": "ADU", "1": "relative", "electron": "electrons"}
-"""What is written for the unit of an image."""
 
 
 class Panel(NamedTuple):
@@ -202,8 +200,7 @@ def _per_cent(number: int, of: int) -> str:
 def _unit(panel: Panel) -> str:
     if panel.kind in _EXTREMES:
         return "values of a pixel"
-    unit = str(panel.plane["image"].attrs.get("units", ""))
-    unit = UNITS.get(unit, unit)
+    unit = unit_in_words(str(panel.plane["image"].attrs.get("units", "")))
     return f"error [{unit}]" if panel.kind == "error" else unit
 
 

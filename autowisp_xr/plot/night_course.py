@@ -10,8 +10,8 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.plot.figures import given_axes, series, shown_figure
-from autowisp_xr.plot.image_panels import UNITS
 from autowisp_xr.plot.neighbours import differences, good_values, scatter, some_rows
+from autowisp_xr.readable_attributes import unit_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -194,7 +194,7 @@ def _draw(axes: "Axes", along: Any, columns: Mapping[str, Floats], number: int, 
 
 
 def _finish(axes: "list[Axes]", drawn: Sequence[str], first: xr.Dataset, timed: bool) -> None:
-    unit = UNITS.get(schema.units_of(first), schema.units_of(first))
+    unit = unit_in_words(schema.units_of(first))
     units = {"level": unit, "noise": unit, "temperature": "°C", "pointing": "arcmin"}
     for place, quantity in zip(axes, drawn, strict=True):
         place.set_ylabel(f"{quantity} [{units[quantity]}]")

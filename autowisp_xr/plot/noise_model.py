@@ -11,10 +11,10 @@ from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.plot.figures import BACKGROUND, one_axes, series
-from autowisp_xr.plot.frames import description, read_one, whole_name
-from autowisp_xr.plot.image_panels import UNITS
+from autowisp_xr.plot.frames import label, read_one
 from autowisp_xr.plot.neighbours import differences, good_values, scatter, some_rows
 from autowisp_xr.plot.stretches import MAD
+from autowisp_xr.readable_attributes import unit_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,12 +100,9 @@ def noise(
     for number, name in enumerate(names):
         _draw_model(axes, one, name, number)
     _scale(axes)
-    unit = UNITS.get(schema.units_of(one), schema.units_of(one))
+    unit = unit_in_words(schema.units_of(one))
     axes.set(xlabel=f"level [{unit}]", ylabel=f"variance [{unit}²]")
-    title = ", ".join(filter(None, (whole_name(one), description(one).split(",")[0])))
-    axes.set_title(title, fontsize="medium", parse_math=False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small", frameon=False, loc="best")
+    label(axes, one)
     return axes
 
 

@@ -17,8 +17,8 @@ from autowisp_xr.night.reduced_night import RecordedProduct
 from autowisp_xr.night.sentences import DOUBT, by_reason, counted
 from autowisp_xr.opening import open_fits
 from autowisp_xr.plot import figures
-from autowisp_xr.plot.image_panels import UNITS
 from autowisp_xr.plot.stretches import StretchName
+from autowisp_xr.readable_attributes import unit_in_words
 from autowisp_xr.report import charts
 from autowisp_xr.report.flow import anchor
 from autowisp_xr.report.pictures import Picture, SmallPlane, as_file, in_page, shades, small_plane
@@ -75,7 +75,7 @@ def _master(one: RecordedProduct, master: xr.Dataset, side: float) -> Card:
     names = schema.names(master, "channel")
     channel = next((i for i, name in enumerate(names) if name.startswith("G")), 0)
     small = small_plane(master, channel, side)
-    unit = UNITS.get(schema.units_of(master), schema.units_of(master))
+    unit = unit_in_words(schema.units_of(master))
     of = f", channel {names[channel]}" if len(names) > 1 else ""
     relative = unit == "relative"
     label = "response, relative to the mean" if relative else f"value of a pixel [{unit}]"
