@@ -1,20 +1,37 @@
-"""The large-scale shapes of flats of one set, and the glow in a corner of a dark."""
+"""The large-scale shapes of flats of one set, changes between them, and the glow of a dark."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import bottleneck
 import numpy as np
 import xarray as xr
+from scipy import ndimage
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.arrays import Floats, Numbers
+from autowisp_xr.arrays import Floats, Integers, Numbers
 from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
-from autowisp_xr.measure.flat_changes import SIDE, boxes_of, lasting_changes
 from autowisp_xr.measure.tile_scatter import OF_MEDIAN, cut, median, ranked
 from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.geometry import trim
+
+_SIDE = 4
+"""Columns of a box, whose median counts; its rows are those of the band that is read."""
+
+_AROUND, _SHARE = 33, 4
+"""Boxes along a band, and at most this part of them, whose median is the large-scale shape, which
+is another matter."""
+
+_NOISE = 8
+"""One of so many boxes shows the noise of all."""
+
+_LIT = 0.1
+"""Of the level of the frame; where the large-scale shape has less, no light shows a change."""
+
+_SURE = 3.0
+"""Errors of a box: by so many the largest of the changes is sure."""
 
 _CELLS = 16
 """Along an axis of a frame."""
@@ -33,6 +50,76 @@ _BRIGHT = 0.25
 
 REGION = 32
 """Pixels a side of the regions among which glow is looked for."""
+
+
+class _Boxes(NamedTuple):
+    """What the boxes of a frame show."""
+
+    value: Floats
+    """(channel, band, box)."""
+    error: Floats
+    """Of any of them, (channel)."""
+
+
+def _boxes_of(bands: Sequence[Numbers]) -> _Boxes:
+    """Return the median of each box of bands of rows (channel, y, x), and the noise of them."""
+    across = min(_SIDE, bands[0].shape[-1])
+    boxes = np.stack([cut(b.astype(np.float64), b.shape[1], across)[:, 0] for b in bands], axis=1)
+    middle = median(boxes)
+    some, center = boxes[..., ::_NOISE, :], middle[..., ::_NOISE, None]
+    spread = MAD_TO_SIGMA * median(np.abs(some - center).reshape(len(some), -1))
+    return _Boxes(middle, spread * np.sqrt(OF_MEDIAN / boxes.shape[-1]))
+
+
+class _Changes(NamedTuple):
+    """The largest change of each channel that lasts, (channel)."""
+
+    size: Floats
+    """Relative, between the frames that are nearest to each other on either side; 0 for none."""
+    error: Floats
+    after: Integers
+    """Number of the first frame after it."""
+    band: Integers
+    box: Integers
+
+
+def _lasting_changes(value: Floats, error: Floats) -> _Changes:
+    """Find the largest change that parts all frames before it from all after it.
+
+    That is dust that moved, another filter, a camera that was turned. The average of flats from
+    before and after is right for neither, and no uncertainty shows it. A star or a passing shadow
+    is in one frame; what lasts parts all frames before it from all after it.
+
+    Parameters
+    ----------
+    value, error
+        Of the boxes of frames in the order of time, (frame, channel, band, box) and (frame,
+        channel), in units of the level of each frame.
+    """
+    around = min(_AROUND, value.shape[-1] // _SHARE // 2 * 2 + 1)
+    usual = np.nanmedian(value, axis=-1, keepdims=True)
+    filled = np.where(np.isfinite(value), value, usual)
+    shape = ndimage.median_filter(filled, size=(1, 1, 1, around), mode="nearest")
+    local = np.divide(value, shape, out=np.full_like(value, np.nan), where=shape > _LIT)
+    low, high = np.minimum.accumulate(local), np.maximum.accumulate(local)
+    late_low = np.minimum.accumulate(local[::-1])[::-1]
+    late_high = np.maximum.accumulate(local[::-1])[::-1]
+    channels = np.arange(value.shape[1])
+    best = _Changes(*np.zeros((5, len(channels))))
+    found = -np.full(len(channels), np.inf)
+    for after in range(2, len(value) - 1):
+        noise = np.fmax(np.median(error[:after], axis=0), np.median(error[after:], axis=0))
+        size = np.fmax(low[after - 1] - late_high[after], late_low[after] - high[after - 1])
+        sure = np.nan_to_num(size - _SURE * noise[:, None, None], nan=-np.inf)
+        sure = sure.reshape(len(channels), -1)
+        place = sure.argmax(axis=1)
+        band, box = np.divmod(place, value.shape[-1])
+        largest = size[channels, band, box]
+        own = _Changes(largest, noise, np.full(len(channels), after), band, box)
+        more = (sure[channels, place] > found) & (own.size > 0)
+        found = np.where(more, sure[channels, place], found)
+        best = _Changes(*(np.where(more, new, old) for new, old in zip(own, best, strict=True)))
+    return best._replace(**{n: getattr(best, n).astype(int) for n in ("after", "band", "box")})
 
 
 def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Dataset:
@@ -87,14 +174,14 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
     for number in range(flats.sizes["frame"]):
         bands = _bands(frames.isel(frame=number))
         cells.append(_cells(bands, width))
-        boxes.append(boxes_of(bands))
+        boxes.append(_boxes_of(bands))
     medians, errors = (np.stack(part) for part in zip(*cells, strict=True))
     values = medians - levels[:, None, None]
     small = np.stack([each.value for each in boxes]) - levels[:, None, None, None]
     if bias is not None:
         bands = _bands(bias)
         values = values - _cells(bands, width)[0]
-        small = small - boxes_of(bands).value
+        small = small - _boxes_of(bands).value
     level = median(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         shapes = values / level[..., None]
@@ -145,9 +232,9 @@ def _changes(frames: xr.Dataset, value: Floats, error: Floats) -> dict[str, Any]
     """Return the change that lasts, by the boxes of the frames, as variables."""
     times = frames["time"].values if "time" in frames.coords else np.arange(len(value))
     order = np.argsort(times, kind="stable")
-    found = lasting_changes(value[order], error[order])
+    found = _lasting_changes(value[order], error[order])
     starts, rows = _starts(frames)
-    places = {"y": np.array(starts)[found.band] + rows // 2, "x": found.box * SIDE + SIDE // 2}
+    places = {"y": np.array(starts)[found.band] + rows // 2, "x": found.box * _SIDE + _SIDE // 2}
     for dim, index in places.items():
         inside = np.minimum(index, frames.sizes[dim] - 1)
         places[dim] = frames[dim].values[inside] if dim in frames.coords else inside
