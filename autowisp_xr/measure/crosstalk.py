@@ -11,6 +11,7 @@ from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.frame_pairs import check_raw
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.instrumental import instrumental_fit
@@ -23,7 +24,6 @@ _AWAY = (-12, -10, -8, 8, 10, 12)
 _BRIGHT = 20.0
 """Of the scatter of an amplifier, from which on a pixel of it counts as bright."""
 
-_NORMAL = 1.4826
 _BLOCK = 16
 """Side of a block of pixels whose noise may be common, as that of one star is."""
 
@@ -143,7 +143,7 @@ def _bright(frame: xr.Dataset, camera: Camera) -> _Seen:
     near = [read[:, :, away + x : away + x + width] for x in _AWAY]
     left = read[:, :, away : away + width] - np.mean(near, axis=0)
     with np.errstate(invalid="ignore"):
-        scatter = _NORMAL * np.nanmedian(np.abs(left), axis=(1, 2))
+        scatter = MAD_TO_SIGMA * np.nanmedian(np.abs(left), axis=(1, 2))
         bright = left > _BRIGHT * scatter[:, None, None]
     chosen = bright.any(axis=0) & np.isfinite(left).all(axis=0)
     y, x = np.nonzero(chosen)

@@ -7,9 +7,8 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.bridge import blocks
+from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.kernels.tile_medians import beside_bad, between_tiles, tile_medians
-
-_TO_SIGMA = 1.4826
 
 _RUN = 17
 """Pixels of a column or row, of which most are bad where all are."""
@@ -76,7 +75,7 @@ def _places(size: int, side: int) -> tuple[Integers, Floats]:
 def scatter_around(planes: Floats, middle: Floats, side: int) -> Floats:
     """Return the standard deviation around each pixel, by the median distance."""
     around = surroundings(planes, side, middle)
-    around *= _TO_SIGMA
+    around *= MAD_TO_SIGMA
     return around
 
 

@@ -17,15 +17,12 @@ from autowisp_xr.night.reduced_night import RecordedProduct
 from autowisp_xr.night.sentences import DOUBT, by_reason, counted
 from autowisp_xr.opening import open_fits
 from autowisp_xr.plot import figures
-from autowisp_xr.plot.stretches import StretchName
+from autowisp_xr.plot.stretches import MAD, StretchName
 from autowisp_xr.readable_attributes import unit_in_words
 from autowisp_xr.report import charts
 from autowisp_xr.report.flow import anchor
 from autowisp_xr.report.pictures import Picture, SmallPlane, as_file, in_page, shades, small_plane
 from autowisp_xr.report.words import MAKES_DEFECTS, beside, number, share
-
-_MAD = 1.4826
-"""The standard deviation of a normal distribution over its median absolute deviation."""
 
 _BAND = 64
 """Rows in the middle that show the uncertainty of a pixel."""
@@ -83,7 +80,7 @@ def _master(one: RecordedProduct, master: xr.Dataset, side: float) -> Card:
     chart = None
     if small.sample.size:
         middle = float(np.median(small.sample))
-        scatter = _MAD * float(np.median(np.abs(small.sample - middle)))
+        scatter = MAD * float(np.median(np.abs(small.sample - middle)))
         uncertainty = _uncertainty(master, channel)
         if relative:
             low, high = np.quantile(small.sample, (0.005, 0.995)).tolist()
@@ -242,7 +239,7 @@ def _level(planes: Mapping[str, SmallPlane]) -> str:
     for name, one in planes.items():
         if one.sample.size:
             middle = float(np.median(one.sample))
-            scatter = _MAD * float(np.median(np.abs(one.sample - middle)))
+            scatter = MAD * float(np.median(np.abs(one.sample - middle)))
             words.append(f"{name + ' ' if len(planes) > 1 else ''}{beside(middle, scatter)}")
     return f"{', '.join(words)} ADU" if words else "not known"
 
