@@ -6,6 +6,7 @@ in ``tests.outliers.slow``. What users bring has a ``keep`` of its own, and goes
 
 import warnings
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from autowisp_xr.kernels.pixels import (
     marked,
 )
 from autowisp_xr.kernels.stack import average_pixels
+from autowisp_xr.options import upper_and_lower
 
 _PIXELS = 512
 """So many are sorted at a time: of some dozen frames they stay in the cache."""
@@ -81,6 +83,21 @@ class Rejection(ABC):
         quantile
             Of the survivors; ``MEAN`` for their mean.
         """
+
+
+@dataclass(frozen=True)
+class ByRounds:
+    """What ways have in common that reject what lies beyond thresholds, round after round."""
+
+    threshold: float | tuple[float, float] = 5.0
+    """A number for both sides, or (plus, minus) of opposite signs."""
+
+    max_iter: int | None = None
+    """Largest number of rounds that reject; None for as many as it takes."""
+
+    def __post_init__(self) -> None:
+        upper_and_lower(self.threshold)
+        check_rounds(self.max_iter)
 
 
 class ByValue(Rejection):

@@ -23,14 +23,14 @@ from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.base import ByOrder, check_rounds, rounds_of, warn_of_no_rejection
+from autowisp_xr.outliers.base import ByOrder, ByRounds, rounds_of, warn_of_no_rejection
 
 FEWEST = 6
 """Of fewer values, one outlier tilts the line."""
 
 
 @dataclass(frozen=True)
-class LinearFitClip(ByOrder):
+class LinearFitClip(ByRounds, ByOrder):
     r"""Reject what lies too far from a line through the sorted values, round after round.
 
     For many frames whose levels differ, by a changing sky or its gradients: sorted, their values
@@ -61,17 +61,7 @@ class LinearFitClip(ByOrder):
     >>> deep = lights.autowisp.stack("mean", reject=aw.LinearFitClip(5))
     """
 
-    threshold: float | tuple[float, float] = 5.0
-    """A number for both sides, or (plus, minus) of opposite signs."""
-
-    max_iter: int | None = None
-    """Largest number of rounds that reject; None for as many as it takes."""
-
     by_step = True
-
-    def __post_init__(self) -> None:
-        upper_and_lower(self.threshold)
-        check_rounds(self.max_iter)
 
     def check(self, frames: int, *, of_mean: bool, has_variance: bool) -> None:
         """Warn if no value can be rejected: a lone outlier lies n mean deviations off the line."""

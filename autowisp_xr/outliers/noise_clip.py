@@ -11,14 +11,14 @@ from autowisp_xr.kernels.noise_of_frames import WIDTH, own_variance
 from autowisp_xr.kernels.pixels import ANY, Digitisation, Marks, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.base import ByValue, check_rounds, rounds_of
+from autowisp_xr.outliers.base import ByRounds, ByValue, rounds_of
 
 _A_STEP = 1.01
 """As far as a step may be, which is known to a part of a per cent."""
 
 
 @dataclass(frozen=True)
-class NoiseClip(ByValue):
+class NoiseClip(ByRounds, ByValue):
     """Reject what lies too far from the median, in units of its own noise, round after round.
 
     The noise of a value is the square root of its ``variance`` (less what the frames share), not
@@ -38,16 +38,6 @@ class NoiseClip(ByValue):
     >>> lights = aw.calibrate(night.objects(3), camera=night.camera)
     >>> deep = lights.autowisp.stack("mean", reject=aw.NoiseClip(4))
     """
-
-    threshold: float | tuple[float, float] = 5.0
-    """A number for both sides, or (plus, minus) of opposite signs."""
-
-    max_iter: int | None = None
-    """Largest number of rounds that reject; None for as many as it takes."""
-
-    def __post_init__(self) -> None:
-        upper_and_lower(self.threshold)
-        check_rounds(self.max_iter)
 
     by_noise = by_step = takes_variance = True
 

@@ -18,14 +18,14 @@ from autowisp_xr.kernels.clip import farthest, rounding_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Digitisation
 from autowisp_xr.options import upper_and_lower
-from autowisp_xr.outliers.base import ByOrder, check_rounds, rounds_of, warn_of_no_rejection
+from autowisp_xr.outliers.base import ByOrder, ByRounds, rounds_of, warn_of_no_rejection
 
 _NEAR, _LARGER = 1.5, 1.134
 _CONVERGED = 5e-4
 
 
 @dataclass(frozen=True)
-class WinsorizedSigmaClip(ByOrder):
+class WinsorizedSigmaClip(ByRounds, ByOrder):
     """Reject what lies too far from the median, in units of the winsorized scatter, by rounds.
 
     The scatter of what is left starts as the standard deviation. Values farther than 1.5 of it from
@@ -47,17 +47,7 @@ class WinsorizedSigmaClip(ByOrder):
     >>> deep = lights.autowisp.stack("mean", reject=aw.WinsorizedSigmaClip(3))
     """
 
-    threshold: float | tuple[float, float] = 5.0
-    """A number for both sides, or (plus, minus) of opposite signs."""
-
-    max_iter: int | None = None
-    """Largest number of rounds that reject; None for as many as it takes."""
-
     by_step = True
-
-    def __post_init__(self) -> None:
-        upper_and_lower(self.threshold)
-        check_rounds(self.max_iter)
 
     def check(self, frames: int, *, of_mean: bool, has_variance: bool) -> None:
         """Warn if no value can be rejected."""
