@@ -50,7 +50,10 @@ def _of_telescope(name: str, own: Traits, choice: Choice) -> Iterator[str]:
 
 
 def _of_exposure(name: str, own: Traits, choice: Choice) -> Iterator[str]:
-    scaled = [choice.chosen] if choice.chosen and choice.scaled else []
+    if choice.chosen and not choice.scaled:
+        # a night may well have exposures of 0.3 s and of 300 s, and darks of both
+        return
+    scaled = [choice.chosen] if choice.chosen else []
     unfit = [one.candidate for one in choice.refused.values() if one.trait == "exposure"]
     for dark in scaled + unfit:
         less, more = sorted((own.exposure[1], dark.traits.exposure[0]))

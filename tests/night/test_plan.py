@@ -103,3 +103,9 @@ def test_darks_that_count_in_another_unit_are_doubtful(
         # flats may well be so short
         write_night(sky.flat(2, exposure=0.06))
         assert plan_night(folder, camera=sky.camera).doubts == []
+
+
+def test_darks_of_lights_much_shorter_belong_to_the_night_as_well(sky, write_night):
+    short = sky.dark(2, exposure=0.06, start=11)
+    folder = write_night(sky.bias(2), sky.objects(2), sky.dark(2), short)
+    assert plan_night(folder, camera=sky.camera).doubts == []
