@@ -93,16 +93,16 @@ def masters_in(
 
 def _unmarked(records: Sequence[FileRecord]) -> dict[str, str]:
     """Return the files that could be masters, but for a mark, each with the reason, one for all."""
-    files = [
-        one.path
+    unmarked = [
+        one
         for one in records
         if not (one.error or one.master_because or one.calibrated_because)
         and one.coordinates["image_type"] in AVERAGED
     ]
-    if not files:
+    if not unmarked:
         return {}
-    kind = next(one.coordinates["image_type"] for one in records if one.path == files[0])
-    rule = pattern_like(files[0], named_type(files[0]))
+    files, first = [one.path for one in unmarked], unmarked[0]
+    rule, kind = pattern_like(first.path, named_type(first.path)), first.coordinates["image_type"]
     names = named([os.path.basename(file) for file in files])
     return dict.fromkeys(files, sentence("no_masters", files=names, rule=rule, kind=kind))
 
