@@ -8,6 +8,7 @@ another version of the scanner, or of other options, is of no use and never beli
 read and write at once: one of them appends, the other does without.
 """
 
+import asyncio
 import hashlib
 import json
 import os
@@ -21,7 +22,9 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.api import asynchronous
 
+from autowisp_xr._compat import wait_for
 from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import InUseError
 from autowisp_xr.frames.finding import Found, found_in
@@ -217,6 +220,9 @@ class Manifest:
                 "files are opened"
             )
 
+    def _length(self) -> int:
+        return _array(self._group.open("r"), "path").shape[0]
+
     def _update(
         self,
         state: Mapping[str, Any],
@@ -238,40 +244,50 @@ class Manifest:
         kept = {**there, **{row.path: row for row in new}}
         try:
             with self._group.sole_writer():
-                if self._sound and len(there) == len(rows) and self.state() == state:
-                    group = self._group.open("a")
-                    if _array(group, "path").shape[0] + len(new) <= 2 * len(kept):
-                        _append(group, new)
-                        return
+                of_now = self._sound and len(there) == len(rows) and self.state() == state
+                if of_now and self._length() + len(new) <= 2 * len(kept):
+                    _append(self._group, new)
+                    return
                 if self._group.folder is not None:
                     shutil.rmtree(self._group.folder, ignore_errors=True)
-                group = self._group.open("a")
-                _append(group, list(kept.values()))
-                group.attrs[_STATE] = dict(state)
+                _append(self._group, list(kept.values()))
+                self._group.open("r+").attrs[_STATE] = dict(state)
         except InUseError:
             self.notes.append(f"the manifest {self._group} is not added to: another run writes it")
         except OSError as error:
             self.notes.append(f"the manifest {self._group} cannot be written: {error}")
 
 
-def _append(group: zarr.Group, rows: Sequence[Row]) -> None:
+def _append(place: Group, rows: Sequence[Row]) -> None:
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _WHOLE}
     columns |= {name: [getattr(row, name) for row in rows] for name in _ALONE}
     columns |= {name: [row.numbers[i] for row in rows] for i, name in enumerate(NUMBERS)}
     columns |= {name: [row.texts[i] for row in rows] for i, name in enumerate(TEXTS)}
-    for name, values in columns.items():
+
+    async def append(group: zarr.AsyncGroup, name: str, values: Sequence[Any]) -> None:
         kind: Any = np.int64 if name in _WHOLE else np.float64
         array = np.array(values, _STRING if name in (*_ALONE, *TEXTS) else kind)
-        if name in group:
-            _array(group, name).append(array)
-        else:
-            group.create_array(
-                name,
-                data=array,
-                chunks=(_CHUNK,),
-                dimension_names=["file"],
-                attributes=_EPOCH if name == "time" else {},
-            )
+        if await group.contains(name):
+            found: Any = await group.getitem(name)
+            await found.append(array)
+            return
+        made = await group.create_array(
+            name,
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=(_CHUNK,),
+            dimension_names=["file"],
+            attributes=_EPOCH if name == "time" else {},
+        )
+        await made.setitem(..., array)
+
+    async def append_all() -> None:
+        group = await asynchronous.open_group(
+            store=place.store, path=place.name, mode="a", zarr_format=3
+        )
+        await asyncio.gather(*(append(group, *column) for column in columns.items()))
+
+    wait_for(append_all())
 
 
 def _entries(folder: str) -> list["os.DirEntry[str]"]:

@@ -29,7 +29,7 @@ from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.named_masters import identity_in
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.store.group import is_taken, leftovers_passed_over
+from autowisp_xr.store.group import Group, is_taken, leftovers_passed_over
 from autowisp_xr.store.swap import METADATA
 
 NOT_OURS = "reduce has not written it"
@@ -78,7 +78,7 @@ class Record:
         made again: a run that is killed leaves that to the next."""
         self._saved = -_PAUSE
         if (store / _GROUP / METADATA).exists():
-            kept: Any = zarr.open_group(store, path=_GROUP, mode="r").attrs.asdict()
+            kept: Any = Group.at(store, _GROUP).open("r").attrs.asdict()
             # that of a run that ended before its first word is empty
             self._files, self._groups = kept.get("files", {}), kept.get("groups", {})
             self._sets, self.renewals = kept.get(_SETS, {}), kept.get(_RENEWALS, {})
@@ -193,7 +193,7 @@ class Record:
 
     def collect(self) -> None:
         """Note what other processes have written as units, whether or not they came back."""
-        group = zarr.open_group(self.store, path=_GROUP, mode="r")
+        group = Group.at(self.store, _GROUP).open("r")
         # one that is being left at this moment is passed over
         with leftovers_passed_over():
             left = [(name, one) for name, one in group.groups() if name.startswith(_RECEIPT)]
@@ -294,7 +294,7 @@ def _fault_of(metadata: Path) -> str:
 def set_left_by(place: Path, group: str, unit: str) -> dict[str, Any] | None:
     """Return what a unit has left word of in the store of a night; None if it has not (yet)."""
     try:
-        kept: Any = zarr.open_group(place, path=_GROUP, mode="r").attrs.get(_SETS, {})
+        kept: Any = Group.at(place, _GROUP).open("r").attrs.get(_SETS, {})
     except FileNotFoundError:
         return None
     left = kept.get(group, {})

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-import zarr
 
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import CURVE, FORM, RECORD, SUMMARY_GROUP
+from autowisp_xr.store.group import Group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class ReducedNight:
             for one in record.pop("made")
         )
         lines: dict[str, Any] = {name: tuple(record.pop(name)) for name in ("doubts", "notes")}
-        group = zarr.open_group(store, path=SUMMARY_GROUP, mode="r")
+        group = Group.at(store, SUMMARY_GROUP).open("r")
         names = sorted(name for name, _ in group.groups() if name.startswith(CURVE))
         curves = [_opened(store, f"{SUMMARY_GROUP}/{name}") for name in names]
         return cls(

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from autowisp_xr.night.listing import column, table_of
 from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.sentences import alike, by_reason, counted, named, shortened
 from autowisp_xr.night.verdict import Tally
+from autowisp_xr.store import write_table
 
 SUMMARY_GROUP = "summary"
 """The group of the table of frames in the store of a night."""
@@ -241,11 +242,10 @@ class Summary:
         notes = "\n".join([*self.notes, *of_products])
         table = self.table().assign_attrs(night=self.plan.night, notes=notes, verdict=self.verdict)
         table.attrs[RECORD] = json.dumps(self.record())
-        options: dict[str, Any] = {"mode": "w", "consolidated": False, "zarr_format": 3}
-        table.to_zarr(fspath(store), group=SUMMARY_GROUP, **options)
+        write_table(table, store, group=SUMMARY_GROUP)
         for number, (place, curve) in enumerate(self.curves.items()):
-            group = f"{SUMMARY_GROUP}/{CURVE}{number}"
-            curve.drop_attrs().assign_attrs(place=place).to_zarr(store, group=group, **options)
+            of_place = curve.drop_attrs().assign_attrs(place=place)
+            write_table(of_place, store, group=f"{SUMMARY_GROUP}/{CURVE}{number}")
 
     def record(self) -> dict[str, Any]:
         """Return what :class:`~autowisp_xr.night.ReducedNight` gives back, as JSON has it."""

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
 from autowisp_xr import frames, provenance, schema, store
 from autowisp_xr.addresses import file_of
@@ -33,6 +32,7 @@ from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS
 from autowisp_xr.steps.fringe import Scale
 from autowisp_xr.store import StoreLike, store_at
+from autowisp_xr.store.group import Group
 
 RECIPE = "autowisp_xr_recipe"
 """Attribute of a group that holds raw frames: the recipe of what they are opened as."""
@@ -176,7 +176,7 @@ def remove_unused_inputs(place: StoreLike) -> None:
     """Remove masters of other nights, and masks, that no group of a store refers to any more."""
     unused = {f"{INPUTS}/{name}" for name in store.groups_of(place, INPUTS)}
     for group in store.groups_of(place) if unused else ():
-        text = zarr.open_group(store_at(place), path=group, mode="r").attrs.get(RECIPE)
+        text = Group.at(place, group).open("r").attrs.get(RECIPE)
         if text is not None:
             written = json.loads(str(text))
             named = (*written["masters"].values(), *written["masks"])

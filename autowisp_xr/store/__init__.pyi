@@ -6,5 +6,6 @@ from .cubes import remove as remove
 from .cubes import stated_identity as stated_identity
 from .cubes import to_zarr as to_zarr
 from .cubes import write_group as write_group
+from .cubes import write_table as write_table
 from .group import StoreLike as StoreLike
 from .group import store_at as store_at

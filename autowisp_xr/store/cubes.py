@@ -37,7 +37,7 @@ from autowisp_xr.store.group import (
     store_at,
 )
 from autowisp_xr.store.soundness import BARE, bare_by, damage, damage_stated, damaged
-from autowisp_xr.store.variables import as_stored, read
+from autowisp_xr.store.variables import as_stored, create, read
 
 
 def to_zarr(
@@ -175,6 +175,22 @@ def remove(store: StoreLike, group: str) -> None:
     if place.folder is not None:
         with place.sole_writer():
             shutil.rmtree(place.folder)
+
+
+def write_table(ds: xr.Dataset, store: StoreLike, *, group: str) -> None:
+    """Write a few columns into a group, in place of what it held; ``xarray.open_zarr`` opens it.
+
+    Parameters
+    ----------
+    ds
+        In memory.
+    store, group
+        Where to.
+    """
+    place = Group.at(store, group)
+    if place.folder is not None and place.folder.exists():
+        remove(store, group)
+    create(place, ds, {}, {}, outlined=())
 
 
 def _write(
@@ -316,24 +332,29 @@ def _marks(place: Group) -> Integers | None:
 def groups_of(store: StoreLike, group: str | None = None) -> list[str]:
     """Return names of the groups below a group that hold whole frame sets or masters."""
     place = Group.at(store, group)
+    if place.folder is not None:
+        inside = swap.groups_below(place.folder) if (place.folder / swap.METADATA).exists() else ()
+        names = {name: f"{place.name}/{name}".strip("/") for name in inside}
+        states = {name: Group(place.store, path).state() for name, path in names.items()}
+    else:
+        states = _states_below(place)
+    return sorted(
+        name for name, state in states.items() if state.get("complete") and not swap.is_hidden(name)
+    )
+
+
+def _states_below(place: Group) -> dict[str, dict[str, Any]]:
+    """Return what the groups below one state of themselves, in what is no directory."""
     try:
         root = place.open("r")
         with leftovers_passed_over():
             members = root.members(max_depth=None)
-        states = {name: cast(dict[str, Any], one.attrs.get(STATE, {})) for name, one in members}
-    except (FileNotFoundError, ContainsArrayError, NotADirectoryError):
-        return []
+    except (FileNotFoundError, ContainsArrayError):
+        return {}
     except STUMBLED as error:
-        if place.folder is None:
-            what = f"the metadata of a group or an array are damaged ({error})"
-            raise damaged(place, what) from error
-        states = {
-            name: Group(place.store, f"{place.name}/{name}".strip("/")).state()
-            for name in swap.groups_below(place.folder)
-        }
-    return sorted(
-        name for name, state in states.items() if state.get("complete") and not swap.is_hidden(name)
-    )
+        what = f"the metadata of a group or an array are damaged ({error})"
+        raise damaged(place, what) from error
+    return {name: cast(dict[str, Any], one.attrs.get(STATE, {})) for name, one in members}
 
 
 def identity_of(store: StoreLike, group: str) -> str | None:
@@ -345,12 +366,14 @@ def identity_of(store: StoreLike, group: str) -> str | None:
     state = place.state()
     if "identity" not in state:
         return "" if state else None
-    try:
-        with leftovers_passed_over():
+    if place.folder is not None:
+        arrays = set(swap.arrays_in(place.folder))
+    else:
+        try:
             arrays = set(place.open("r").array_keys())
-    except STUMBLED:
-        # an outline is damaged, and what it is of is ours
-        arrays = set()
+        except STUMBLED:
+            # an outline is damaged, and what it is of is ours
+            arrays = set()
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""
 
 

@@ -152,7 +152,8 @@ def _create(ds: xr.Dataset, group: Group, state: dict[str, Any], there: bool) ->
     if "time" in outline.coords and outline["time"].dtype.kind == "M":
         outline["time"].encoding = {"units": "nanoseconds since 1970-01-01", "dtype": "int64"}
     # once they are there, what is in the place of arrays is this
-    create(group, outline, encoding_of(outline), {STATE: state | {"created": True}})
+    then, planes = {STATE: state | {"created": True}}, [*map(str, outline.data_vars)]
+    create(group, outline, encoding_of(outline), then, outlined=planes)
 
 
 def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[str, Planes], Bits]:

@@ -42,6 +42,11 @@ PART = ".partial"
 """How the names of files end that Zarr has not written to the end."""
 
 
+def _let_go(error: FileNotFoundError) -> None:
+    """Drop what an error holds: the work of Zarr that raised it keeps it, for good."""
+    error.__traceback__ = None
+
+
 def is_taken(folder: Path) -> bool:
     """Return whether a directory holds more than a run has left that was killed at once."""
     return any(path.is_file() and path.suffix != PART for path in folder.rglob("*"))
@@ -151,7 +156,14 @@ class Group:
         return Group(self.store, f"{self.name}/{swap.NEXT}".strip("/"))
 
     def open(self, mode: Literal["r", "r+", "a"]) -> zarr.Group:
-        """Return the group as Zarr has it."""
+        """Return the group as Zarr has it; to be read, it may be of the format before ours."""
+        # to look for both formats at once takes four requests instead of one
+        try:
+            return zarr.open_group(self.store, path=self.name, mode=mode, zarr_format=3)
+        except FileNotFoundError as error:
+            _let_go(error)
+            if mode != "r":
+                raise
         return zarr.open_group(self.store, path=self.name, mode=mode)
 
     def state(self) -> dict[str, Any]:
@@ -161,9 +173,8 @@ class Group:
             with leftovers_passed_over():
                 bare = not dict(found.attrs) and not list(found.array_keys())
         except FileNotFoundError as error:
-            # the work of Zarr that raised it keeps it, and it all that its callers hold
-            error.__traceback__ = None
-            if self.folder is not None and swap.has_arrays(self.folder):
+            _let_go(error)
+            if self.folder is not None and any(swap.arrays_in(self.folder)):
                 return {DAMAGED: f"{swap.METADATA} is lost"}
             # a store that has other groups has room for one more, and so has an empty directory
             root = self.directory

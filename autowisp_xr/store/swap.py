@@ -96,11 +96,10 @@ def groups_below(folder: Path) -> Iterator[str]:
             yield place.relative_to(folder).as_posix()
 
 
-def has_arrays(folder: Path) -> bool:
-    """Return whether arrays lie in a folder, whether or not it is that of a group."""
-    if not folder.is_dir():
-        return False
-    return any(one.is_dir() and _is_array(one) for one in folder.iterdir())
+def arrays_in(folder: Path) -> Iterator[str]:
+    """Yield the names of the arrays in a folder, whether or not it is that of a group."""
+    if folder.is_dir():
+        yield from (one.name for one in folder.iterdir() if one.is_dir() and _is_array(one))
 
 
 def _is_array(folder: Path) -> bool:

@@ -6,7 +6,7 @@ New arrays are made in memory, where nothing waits, and what they consist of goe
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -47,6 +47,8 @@ def create(
     ds: xr.Dataset,
     how: Mapping[str, Mapping[str, Any]],
     then: Mapping[str, Any],
+    *,
+    outlined: Collection[str],
 ) -> None:
     """Make the arrays of a Dataset in a group that has none, and replace its attributes.
 
@@ -55,22 +57,25 @@ def create(
     group
         Made where there is none; groups below it stay.
     ds
-        Coordinates in memory, which are written; of the other variables only the outlines are.
+        In memory, but for what is outlined.
     how
-        By name, how Zarr is to store a variable.
+        By name, how Zarr is to store what is outlined.
     then
         Attributes of the group from when all is there.
+    outlined
+        The variables that have to be written later.
     """
     variables, attrs = xr.conventions.encode_dataset_coordinates(ds)
+    names = [name for name in ds.variables if name not in outlined]
 
     async def make() -> None:
         parts: dict[str, Any] = {}
         draft = await asynchronous.create_group(store=MemoryStore(parts), zarr_format=3)
-        planes, hows = {str(name): variables[name] for name in ds.data_vars}, dict(how)
+        planes, hows = {name: variables[name] for name in outlined}, dict(how)
         if "frame" in ds.dims:
             planes[MARKS] = xr.Variable("frame", np.zeros(ds.sizes["frame"], np.uint8))
             hows[MARKS] = {"chunks": (1,), "fill_value": 0, "compressors": [CHECKSUM]}
-        arrays: list[Any] = [_write(draft, str(name), variables[name]) for name in ds.coords]
+        arrays: list[Any] = [_write(draft, str(name), variables[name]) for name in names]
         arrays += [_outline(draft, name, one, hows.get(name, {})) for name, one in planes.items()]
         await asyncio.gather(*arrays)
         target = await asynchronous.open_group(
@@ -203,7 +208,10 @@ def arrays_of(group: Group, names: Sequence[str]) -> dict[str, "zarr.AsyncArray[
     async def opened() -> Any:
         paths = (f"{group.name}/{name}".strip("/") for name in names)
         return await asyncio.gather(
-            *(asynchronous.open_array(store=group.store, path=path, mode="r+") for path in paths)
+            *(
+                asynchronous.open_array(store=group.store, path=path, mode="r+", zarr_format=3)
+                for path in paths
+            )
         )
 
     return {
