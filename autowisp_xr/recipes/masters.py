@@ -88,7 +88,8 @@ def opened(
     known
         Its planes, if they are in memory already.
     """
-    ds, shelf = store.open_zarr(place, group=group), _SHELF.get()
+    shelf = _SHELF.get()
+    ds = store.open_zarr(place, group=group) if shelf is None else shelf.outline(place, group)
     kept = {}
     for name in [name for name in _CORRECTING if name in ds]:
         plane = ds[name]
@@ -114,12 +115,22 @@ def loaded(master: xr.Dataset) -> xr.Dataset:
 
 
 class _Shelf:
-    """Planes in memory: as many of those that came last as there is room for."""
+    """Planes in memory, as many of those that came last as there is room for; and all outlines."""
 
     def __init__(self, room: float) -> None:
         self.room = room
         self._planes: dict[_Key, xr.Variable] = {}
+        self._outlines: dict[tuple[str, str], tuple[Any, xr.Dataset]] = {}
         self._lock = Lock()
+
+    def outline(self, place: StoreLike, group: str) -> xr.Dataset:
+        """Open a group, or return it as it was opened last, if nothing has replaced it since."""
+        key, version = (str(place), group), store.version_of(place, group)
+        known, ds = self._outlines.get(key, (None, None))
+        if ds is None or version is None or known != version:
+            ds = store.open_zarr(place, group=group)
+            self._outlines[key] = version, ds
+        return ds
 
     def get(self, key: _Key) -> xr.Variable | None:
         """Return a plane, if it is there."""
@@ -134,8 +145,9 @@ class _Shelf:
                 del self._planes[next(iter(self._planes))]
 
     def drop(self, group: tuple[str, str]) -> None:
-        """Drop the planes of a group."""
+        """Drop a group, and its planes."""
         with self._lock:
+            self._outlines.pop(group, None)
             for key in [key for key in self._planes if key[:2] == group]:
                 del self._planes[key]
 

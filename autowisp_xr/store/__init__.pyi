@@ -5,6 +5,7 @@ from .cubes import open_zarr as open_zarr
 from .cubes import remove as remove
 from .cubes import stated_identity as stated_identity
 from .cubes import to_zarr as to_zarr
+from .cubes import version_of as version_of
 from .cubes import write_group as write_group
 from .cubes import write_table as write_table
 from .group import StoreLike as StoreLike

@@ -377,6 +377,11 @@ def identity_of(store: StoreLike, group: str) -> str | None:
     return str(state["identity"]) if arrays <= set(state["variables"]) else ""
 
 
+def version_of(store: StoreLike, group: str) -> tuple[int, int] | None:
+    """Return what changes when a group is replaced; None for one that is not in a directory."""
+    return swap.version_of(Group.at(store, group).folder)
+
+
 def stated_identity(store: StoreLike, group: str) -> str | None:
     """Return the identity that a group states; None where there is none, or it is not whole."""
     state = Group.at(store, group).state()

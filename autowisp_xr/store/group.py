@@ -168,6 +168,9 @@ class Group:
 
     def state(self) -> dict[str, Any]:
         """Return what the group states of itself; {} where there is none, or nothing of its own."""
+        stated = swap.attributes_of(self.folder).get(STATE)
+        if isinstance(stated, dict):
+            return stated
         try:
             found = self.open("r")
             with leftovers_passed_over():

@@ -12,7 +12,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 NEXT = "_next"
 """Below a group: what is being written to replace it."""
@@ -31,6 +33,9 @@ _STATE = "_state"
 
 METADATA = "zarr.json"
 """What a group or an array is, and its attributes."""
+
+_GROUP = (3, "group")
+"""The format of Zarr, and the kind of node, that a group of ours states."""
 
 
 def is_hidden(group: str) -> bool:
@@ -94,6 +99,28 @@ def groups_below(folder: Path) -> Iterator[str]:
         names[:] = [name for name in names if not _is_array(place / name)]
         if METADATA in files and place != folder:
             yield place.relative_to(folder).as_posix()
+
+
+def attributes_of(folder: Path | None) -> dict[str, Any]:
+    """Return the attributes of a group; {} for what is in no directory, or not plainly a group.
+
+    Each product is asked a dozen times for what it states; Zarr would take a millisecond for each.
+    """
+    with suppress(OSError, ValueError):
+        found = {} if folder is None else json.loads((folder / METADATA).read_text("utf-8"))
+        if isinstance(found, dict) and (found.get("zarr_format"), found.get("node_type")) == _GROUP:
+            attributes = found.get("attributes")
+            return attributes if isinstance(attributes, dict) else {}
+    return {}
+
+
+def version_of(folder: Path | None) -> tuple[int, int] | None:
+    """Return what changes when an array or a group is replaced; None where nothing would show."""
+    try:
+        status = None if folder is None else (folder / METADATA).stat()
+    except OSError:
+        return None
+    return status and (status.st_size, status.st_mtime_ns)
 
 
 def arrays_in(folder: Path) -> Iterator[str]:

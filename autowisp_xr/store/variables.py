@@ -33,7 +33,7 @@ from autowisp_xr.store.soundness import (
     damaged,
     sound,
 )
-from autowisp_xr.store.swap import METADATA
+from autowisp_xr.store.swap import METADATA, version_of
 
 _SMALL = 2**12
 """Bytes below which packing gains nothing."""
@@ -252,7 +252,7 @@ class StoredPlane(LateArray):
         self.folder = place.folder and place.folder / array.basename
         self.shape = array.shape
         self.dtype = array.dtype
-        self.version = self._version()
+        self.version = version_of(self.folder)
         store = array.store
         self._files: ChunkFiles | None = None
         # which of its chunks there are has to be known
@@ -268,7 +268,7 @@ class StoredPlane(LateArray):
             raise
         except Exception:  # whatever the codecs stumble over
             fault = damage_at(self.place, self.array, key)
-        if self._version() != self.version:
+        if version_of(self.folder) != self.version:
             raise BadImageError(
                 f"{self.folder} was replaced, moved or removed since it was opened; open it again"
             )
@@ -282,15 +282,6 @@ class StoredPlane(LateArray):
             with suppress(Exception):
                 return self._files.read(key)
         return np.asarray(self.array.oindex[key])
-
-    def _version(self) -> tuple[int, int] | None:
-        if self.folder is None:
-            return None
-        try:
-            status = (self.folder / METADATA).stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
 
 
 def as_stored(array: "zarr.Array[Any]", place: Group) -> xr.Variable:
