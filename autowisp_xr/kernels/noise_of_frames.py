@@ -149,19 +149,19 @@ def add_tile(tile, start, width, by_line, sums):
     sums
         A :class:`autowisp_xr.kernels.pixels.NoiseSums`, changed.
     """
-    _add_row(tile, VARIANCE, start, width, sums.variance)
-    _add_row(tile, ROOTS, start, width, sums.roots)
-    _add_row(tile, SLOPE, start, width, sums.slope)
-    _add_row(tile, ZERO, start, width, sums.zero)
+    _add_row(tile[VARIANCE:], start, width, sums.variance)
+    _add_row(tile[ROOTS:], start, width, sums.roots)
+    _add_row(tile[SLOPE:], start, width, sums.slope)
+    _add_row(tile[ZERO:], start, width, sums.zero)
     if by_line:
-        _add_row(tile, EXCESS, start, width, sums.excess)
-        _add_row(tile, REST, start, width, sums.rest)
-        _add_row(tile, REST_SQUARES, start, width, sums.rest_squares)
+        _add_row(tile[EXCESS:], start, width, sums.excess)
+        _add_row(tile[REST:], start, width, sums.rest)
+        _add_row(tile[REST_SQUARES:], start, width, sums.rest_squares)
 
 
 @kernel
-def _add_row(tile, first, start, width, sums):
+def _add_row(row, start, width, sums):
     if sums.size:
         into = sums[start : start + width]
         for pixel in range(width):
-            into[pixel] += tile[first + pixel]
+            into[pixel] += row[pixel]

@@ -331,7 +331,10 @@ def calibrate_planes(given: Operands, out: Calibrated) -> None:
                         signal[x] = left - (offset + along.offset[x]) - b[x]
                     linearise_row(given.linearity, at, signal, v_in, constant, along, beyond)
                     if out.shared.size:
-                        out.shared[frame, channel, y] = along.shared
+                        shared_row = out.shared[frame, channel, y]
+                        # Numba compiles an assignment of rows to words on shapes, for seconds
+                        for x in range(width):
+                            shared_row[x] = along.shared[x]
                 reading, gain = noise_row(given.noise, at, along)
                 constant += reading
                 if varied and not several:

@@ -82,7 +82,8 @@ def given_row(given: Cube, at: RowIndex, along: Floats) -> float:
     row = given[at.frame % frames, at.channel % channels, at.y % height]
     if row.size == 1:
         return row[0]
-    along[:] = row
+    for x in range(along.size):
+        along[x] = row[x]
     return 0.0
 
 
