@@ -17,15 +17,14 @@ def test_help_names_every_command(capsys):
         assert f"\n    {command}" in printed
 
 
-def test_it_is_installed_as_a_program():
-    done = subprocess.run(
-        [sys.executable, "-c", "from autowisp_xr.cli import main; raise SystemExit(main())"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize(
+    "how",
+    [["-c", "from autowisp_xr.cli import main; raise SystemExit(main())"], ["-m", "autowisp_xr"]],
+)
+def test_it_is_installed_as_a_program(how):
+    done = subprocess.run([sys.executable, *how], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "usage: autowisp-xr" in done.stderr.replace("-c", "autowisp-xr")
+    assert "usage: autowisp-xr" in done.stderr
 
 
 @pytest.fixture
