@@ -158,6 +158,7 @@ def guesses_of(
         guesses.append(f"no card states a known type{stated}; {evidence.name}")
     if master_word:
         guesses.append(f"by {master_word!r} in the name of its file it is a master")
-    if math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):
+    exposed = coordinates["image_type"] != "bias"
+    if exposed and math.isnan(coordinates["exposure"]) and not np.isnat(coordinates["time"]):
         guesses.append("the exposure is not known; a start counts as the middle")
     return tuple(guesses)

@@ -69,7 +69,7 @@ def header_doubts(
     if len(set(keywords)) < len(keywords):
         yield from _of_repetitions(cards, keywords)
     yield from cards.known(_of_numbers)
-    yield from _of_exposure(cards, coordinates["exposure"])
+    yield from _of_exposure(cards, coordinates)
     yield from filter(None, (cards.known(read_temperature).doubt,))
     yield from _of_time(cards, coordinates)
     yield from cards.known(_of_colors, binning, facts["channels"])
@@ -99,12 +99,14 @@ def _of_numbers(cards: Cards) -> list[str]:
     return doubts
 
 
-def _of_exposure(cards: Cards, seconds: float) -> Iterator[str]:
+def _of_exposure(cards: Cards, coordinates: Mapping[str, Any]) -> Iterator[str]:
+    seconds = coordinates["exposure"]
     if seconds > _LONGEST:
         card = exposure_card(cards)
         what = named(card.name, value_of(cards.header, card.name)) if card else "the exposure"
         yield doubt("too_long", what=what, seconds=seconds)
-    elif math.isnan(seconds):
+    # some programs write -1 where nothing is exposed
+    elif math.isnan(seconds) and coordinates["image_type"] != "bias":
         stated = (entry for entry in cards.values(*EXPOSURES) if cards.informative(entry[1]))
         yield from (doubt("no_exposure", card=named(*entry)) for entry in islice(stated, 1))
 

@@ -176,6 +176,11 @@ def test_a_gain_setting_in_words_of_iso_is_read_without_a_doubt(doubts):
     assert doubts(ISO="ISO 800") == []
 
 
+def test_a_bias_needs_no_exposure(doubts):
+    assert doubts(IMAGETYP="bias", EXPTIME=-1.0) == []
+    assert "EXPTIME = -1.0 cannot be read" in doubts(IMAGETYP="dark", EXPTIME=-1.0)[0]
+
+
 def test_a_gain_or_read_noise_in_an_unknown_unit_is_doubted(doubts):
     assert "EGAIN = '1.5 V' cannot be, and is not believed" in doubts(EGAIN="1.5 V")[0]
     assert doubts(EGAIN="1.5 e-/ADU", RDNOISE="4 e-") == []
