@@ -4,7 +4,8 @@ import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
+from operator import attrgetter
 from typing import TypeVar
 
 from autowisp_xr import schema
@@ -26,8 +27,6 @@ _T = TypeVar("_T")
 class Arrangement:
     """The frames and channels that a set of files makes up."""
 
-    names: list[str]
-    """Names of the frames."""
     frames: list[list[FileRecord]]
     """For each frame the file of each channel; one file may serve them all."""
     channels: dict[str, ChannelSlice]
@@ -40,6 +39,14 @@ class Arrangement:
     x: int = 0
     left_out: dict[str, int] | None = None
     """Rows and columns of incomplete super-pixels at the far edge."""
+    label: Callable[[FileRecord], str] = attrgetter("name")
+    """Names a frame by its first file."""
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the frames."""
+        heads = [records[0] for records in self.frames]
+        return schema.unique_names([one.path for one in heads], [self.label(one) for one in heads])
 
     def planes(self, kind: str) -> list[list[Hdu | Mosaic]]:
         """Return HDUs of "image", "error", "mask", ... by frame and channel; [] for none."""
@@ -133,7 +140,6 @@ def _of_chosen_channels(
     planes = records[0].layout.planes
     own = channels[min(planes, key=lambda name: planes[name].index)]
     return Arrangement(
-        names=schema.unique_names([r.path for r in records], [r.name for r in records]),
         frames=[[_placed(record, own, height, width)] * len(channels) for record in records],
         channels=channels,
         cuts=[ChannelSlice()] * len(channels),
@@ -159,7 +165,6 @@ def _of_raw_frames(
     left_out = {"rows": height % rows, "columns": width % columns}
     whole = ChannelSlice()
     return Arrangement(
-        names=schema.unique_names([r.path for r in records], [r.name for r in records]),
         frames=[[_placed(r, whole, height, width, y, x)] * len(channels) for r in records],
         channels=channels,
         cuts=list(channels.values()),
@@ -217,9 +222,8 @@ def _of_products(records: Sequence[FileRecord], height: int, width: int) -> Arra
                 f"{', '.join(missing)}; other frames have {', '.join(channels)}"
             )
     ordered = [[frame[channel] for channel in channels] for frame in frames]
-    heads = [row[0] for row in ordered]
     return Arrangement(
-        names=schema.unique_names([head.path for head in heads], [_stem(head) for head in heads]),
+        label=_stem,
         frames=ordered,
         channels=channels,
         cuts=[ChannelSlice()] * len(channels),
