@@ -157,10 +157,15 @@ def cf_encoded(variable: xr.Variable, name: str) -> xr.Variable:
     return xr.conventions.encode_cf_variable(variable, name=name)
 
 
+def text_of(name: Any) -> Any:
+    """Return a name in a codec as text: Zarr 3.1 has an Enum for each, later ones have the text."""
+    return getattr(name, "value", name)
+
+
 def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     """Return what work in the loop of Zarr comes to, from any thread but that of the loop.
 
-    Zarr 3.0 to 3.2 document the asynchronous functions, and not how to wait for them.
+    Zarr 3.0 to 3.4 document the asynchronous functions, and not how to wait for them.
     """
     from zarr.core.sync import sync
 
