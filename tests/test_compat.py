@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from enum import Enum
 
 import dask.array as da
 import numpy as np
@@ -173,3 +174,8 @@ def test_work_that_another_thread_disturbed_is_begun_again():
 
     with pytest.raises(SystemError, match="not of threads"):
         _compat.again_if_interrupted(always)
+
+
+def test_names_of_codecs_are_text_in_whatever_version():
+    older = Enum("Endian", {"little": "little"})
+    assert _compat.text_of(older.little) == _compat.text_of("little") == "little"
