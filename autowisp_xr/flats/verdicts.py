@@ -117,7 +117,7 @@ def by_deviation(mean: ArrayLike, deviation: ArrayLike, selection: FlatSelection
         return None
     if np.isnan(deviation).any():
         return Verdict("cloudy", "what it differs from the reference by is not a number")
-    largest = float(np.max(deviation))
+    largest = float(np.asarray(deviation).max())
     if largest <= limit:
         return None
     return Verdict(

@@ -174,7 +174,7 @@ def _scale(axes: "Axes", values: Floats, agree: float) -> None:
     middle, apart = (known.max() + known.min()) / 2, np.ptp(known) if known.size else 0.0
     least = agree * abs(middle)
     if apart < least:
-        axes.set_ylim(middle - least, middle + least)
+        axes.set_ylim(float(middle - least), float(middle + least))
 
 
 def _plain(axes: "Axes") -> None:

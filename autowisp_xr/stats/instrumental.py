@@ -20,7 +20,7 @@ from typing import NamedTuple
 import bottleneck
 import numpy as np
 
-from autowisp_xr.arrays import Bools, Floats, Numbers
+from autowisp_xr.arrays import Bools, Floats, Integers
 
 _REACH = 4.685
 _NORMAL = 1.4826
@@ -43,7 +43,7 @@ def instrumental_fit(
     values: Floats,
     regressors: Floats,
     instruments: Floats,
-    groups: Numbers,
+    groups: Integers,
     *,
     calm_first: bool = True,
 ) -> Fit:
@@ -107,7 +107,7 @@ def _settled(
 
 
 def _covariance(
-    off: Floats, scale: float, regressors: Floats, instruments: Floats, groups: Numbers
+    off: Floats, scale: float, regressors: Floats, instruments: Floats, groups: Integers
 ) -> Floats:
     terms, number = regressors.shape
     square = (off / (_REACH * scale)) ** 2 if scale else off**2

@@ -331,7 +331,7 @@ def _fitted(
     return value, uncertainty
 
 
-def _scale_of(values: Image, pattern: Image, instrument: Image, step: int) -> tuple[float, float]:
+def _scale_of(values: Floats, pattern: Image, instrument: Image, step: int) -> tuple[float, float]:
     good = np.isfinite(values + pattern + instrument)
     if not good.any():
         return np.nan, np.nan
