@@ -157,7 +157,7 @@ def cf_encoded(variable: xr.Variable, name: str) -> xr.Variable:
     return xr.conventions.encode_cf_variable(variable, name=name)
 
 
-def text_of(name: Any) -> Any:
+def plain_name(name: Any) -> Any:
     """Return a name in a codec as text: Zarr 3.1 has an Enum for each, later ones have the text."""
     return getattr(name, "value", name)
 

@@ -178,4 +178,4 @@ def test_work_that_another_thread_disturbed_is_begun_again():
 
 def test_names_of_codecs_are_text_in_whatever_version():
     older = Enum("Endian", {"little": "little"})
-    assert _compat.text_of(older.little) == _compat.text_of("little") == "little"
+    assert _compat.plain_name(older.little) == _compat.plain_name("little") == "little"

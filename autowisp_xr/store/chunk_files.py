@@ -27,7 +27,7 @@ import zarr
 from numcodecs import Blosc
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
-from autowisp_xr._compat import OuterKey, text_of
+from autowisp_xr._compat import OuterKey, plain_name
 from autowisp_xr.arrays import Numbers
 from autowisp_xr.store.group import PART
 from autowisp_xr.store.soundness import Ranges, chunk_name, is_in
@@ -73,18 +73,18 @@ class ChunkFiles:
         metadata: Any = array.metadata
         codecs = metadata.codecs
         if array.shards:
-            index = (*map(type, codecs[0].index_codecs), text_of(codecs[0].index_location))
+            index = (*map(type, codecs[0].index_codecs), plain_name(codecs[0].index_location))
             codecs = codecs[0].codecs if index == (BytesCodec, Crc32cCodec, "end") else ()
         if tuple(map(type, codecs)) != (BytesCodec, BloscCodec, Crc32cCodec):
             return None
-        if codecs[0].endian is not None and text_of(codecs[0].endian) != sys.byteorder:
+        if codecs[0].endian is not None and plain_name(codecs[0].endian) != sys.byteorder:
             return None
         chunk, indexed = array.chunks, array.shards is not None
         per_file = tuple(np.floor_divide(array.shards or chunk, chunk).tolist())
         sizes = array.shape, array.dtype, chunk, per_file, indexed
         how = codecs[1]
-        shuffle = _SHUFFLES[text_of(how.shuffle)]
-        packing = Blosc(text_of(how.cname), how.clevel, shuffle, how.blocksize)
+        shuffle = _SHUFFLES[plain_name(how.shuffle)]
+        packing = Blosc(plain_name(how.cname), how.clevel, shuffle, how.blocksize)
         return cls(folder, *sizes, metadata.fill_value, packing, bare)
 
     def read(self, key: OuterKey) -> Numbers:
