@@ -11,7 +11,7 @@ from autowisp_xr.fits.units import Unit, text_of_value
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import GEOMETRY, Assembly, assemble
 from autowisp_xr.headers.cards import STRUCTURAL
-from autowisp_xr.headers.sections import Part, has_place, readouts_of
+from autowisp_xr.headers.sections import Part, has_place, readouts_of, spelled_out
 from autowisp_xr.regions import Region
 
 _OF_ONE_IMAGE = re.compile(r"EXTNAME|EXTVER|EXTLEVEL|INHERIT")
@@ -47,7 +47,7 @@ def assembled(
         the sections of all of them, and the remedy.
     """
     images = [unit for unit in frames_of(units) if len(unit.shape) == 2]
-    placed = [unit for unit in images if has_place(unit.values)]
+    placed = [unit for unit in images if has_place(spelled_out(unit.values))]
     if not placed and _alike(images):
         placed = images
     if not placed:
@@ -56,7 +56,9 @@ def assembled(
     parts = [
         Part(
             label=unit.label,
-            values=unit.values if unit.values.get("INHERIT") == "F" else common | unit.values,
+            values=spelled_out(
+                unit.values if unit.values.get("INHERIT") == "F" else common | unit.values
+            ),
             height=unit.shape[0],
             width=unit.shape[1],
         )

@@ -1,9 +1,9 @@
 """The assembly of the images of one file to the frame of a detector, by sections in their headers.
 
-Each image was read by an amplifier (or by several, whose cards end in A, B ...): DATASEC gives the
-pixels that saw light, BIASSEC those that never did, and DETSEC (or CCDSEC, or LTV and LTM) the
-place of the former on the detector. A section that runs backwards was read from the far end, and is
-turned back.
+Each image was read by an amplifier (or by several, whose cards end in A, B ... or in 11, 12 ...):
+DATASEC gives the pixels that saw light, BIASSEC those that never did, and DETSEC (or CCDSEC, or LTV
+and LTM) the place of the former on the detector. A section that runs backwards was read from the
+far end, and is turned back.
 
 Decision: the frame has the pixels of the detector first, so that rows and columns count them (from
 the corner of what was read, in binned pixels), and beyond them the overscan of each amplifier: what
@@ -23,8 +23,8 @@ from autowisp_xr.headers.cards import WORLD
 from autowisp_xr.headers.fates import ROWS
 from autowisp_xr.headers.sections import (
     DATA,
-    LETTERS,
     NUMBERS,
+    SUFFIXES,
     SYSTEMS,
     Part,
     Placed,
@@ -42,7 +42,7 @@ _AMPLIFIER_CARDS = ("AMPNAME", "AMPID", "AMPLIFIE", "EXTNAME")
 _LISTED = (*SYSTEMS[:2], *DATA, "BIASSEC")
 
 GEOMETRY = re.compile(
-    rf"{ROWS['sections'].more}|(?:CCD|DET)SEC[A-H1-9]?|LT[MV]\d(?:_\d)?|[ADC]T[MV]\d(?:_\d)?"
+    rf"{ROWS['sections'].more}|(?:CCD|DET)SEC(?:[A-H1-9]|[12][12])?|LT[MV]\d(?:_\d)?|[ADC]T[MV]\d(?:_\d)?"
     rf"|{WORLD}|WAT\d_\d+"
 )
 """Matches cards about the pixels of one amplifier, which are not true of an assembled frame."""
@@ -65,7 +65,7 @@ class Reader:
 
     part: int
     suffix: str
-    """The letter at the end of its cards, where several amplifiers share an image; else ""."""
+    """The end of its cards, where several amplifiers share an image; else ""."""
     name: str
     region: Region
     overscan: tuple[Region, ...]
@@ -121,7 +121,7 @@ def assemble(parts: Sequence[Part], aliases: KeywordAliases) -> Assembly:
 
 
 def _listed(part: Part) -> str:
-    names = (f"{name}{suffix}" for name in _LISTED for suffix in ("", *LETTERS))
+    names = (f"{name}{suffix}" for name in _LISTED for suffix in ("", *SUFFIXES))
     stated = [f"{name} = {part.values[name]!r}" for name in names if name in part.values]
     return ", ".join(stated) or "no section"
 

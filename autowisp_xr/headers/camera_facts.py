@@ -10,8 +10,8 @@ from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.headers.cards import AnyHeader, parse_header
+from autowisp_xr.headers.lit_areas import read_areas
 from autowisp_xr.headers.readout import camera_name, read_binning, row_order
-from autowisp_xr.headers.sections import read_areas
 from autowisp_xr.headers.values import (
     ELECTRONS,
     Cards,
@@ -91,6 +91,9 @@ def _bayer_pattern(cards: Cards, height: int) -> str | None:
     return "".join(pattern[2 * ((y + down) % 2) + (x + right) % 2] for y in rows for x in (0, 1))
 
 
+_OF_AMPLIFIER = {"read_noise": ["GTRON"], "electrons_per_adu": ["GTGAIN"], "saturation": []}
+"""What the cards of an amplifier state, and further cards of the cameras of Cerro Tololo."""
+
 _MOST_ELECTRONS = 50.0
 """Electrons per ADU; a larger number is the gain setting of a camera."""
 
@@ -121,10 +124,10 @@ def amplifier_facts(
     stated, saturations, assumed = [], [], set()
     for reader, text in readers:
         header = headers[text]
-        # among several in one image, those with the letter of the amplifier
+        # among several in one image, those with the suffix of the amplifier
         own = {
-            thing: [f"{name}{reader.suffix}" for name in aliases.cards[thing]]
-            for thing in ("read_noise", "electrons_per_adu", "saturation")
+            thing: [f"{name}{reader.suffix}" for name in (*aliases.cards[thing], *more)]
+            for thing, more in _OF_AMPLIFIER.items()
         }
         gain = believed(header, own["electrons_per_adu"], "gain")
         noise = believed(header, own["read_noise"], "read_noise", gain)

@@ -11,8 +11,9 @@ import numpy as np
 
 from autowisp_xr.headers.cards import comment_of, value_of
 from autowisp_xr.headers.exposure import EXPOSURES, exposure_card
+from autowisp_xr.headers.lit_areas import read_areas
 from autowisp_xr.headers.readout import gain_setting
-from autowisp_xr.headers.sections import LETTERS, NUMBERS, read_areas
+from autowisp_xr.headers.sections import NUMBERS, QUADRANTS, SUFFIXES
 from autowisp_xr.headers.sentences import doubt, named
 from autowisp_xr.headers.temperature import in_celsius, read_temperature
 from autowisp_xr.headers.times import (
@@ -40,7 +41,9 @@ _NO_START = re.compile(
     re.IGNORECASE,
 )
 """Matches words that do not belong into the comment of a start."""
-_OF_AMPLIFIERS = frozenset(f"BIASSEC{ending}" for ending in LETTERS + NUMBERS)
+_OF_AMPLIFIERS = frozenset(
+    [f"BIASSEC{ending}" for ending in (*SUFFIXES, *NUMBERS)] + [f"BSEC{q}" for q in QUADRANTS]
+)
 _LONGER = 1.1
 """By which factor an exposure may seem longer than it took by other times."""
 _LATENCY = 5.0

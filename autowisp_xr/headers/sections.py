@@ -4,21 +4,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple, Self
 
 from autowisp_xr.errors import HeaderError
-from autowisp_xr.headers.sentences import doubt, named
-from autowisp_xr.headers.values import Cards, to_number, to_text
+from autowisp_xr.headers.values import to_number
 from autowisp_xr.regions import Region
-
-_NOTHING = re.compile(r"\[?[\s0:,]*\]?")
-"""A section of no pixels, as "[0:0,0:0]", by which writers state that there is none."""
 
 _SECTION = re.compile(
     r"[\[(]?\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*,\s*(?:(\d+)\s*:\s*(\d+)|\*)\s*[\])]?", re.ASCII
 )
-_AREAS = ("image_area", "data_area", "overscan")
 _WHOLE = 10**9
 _ROUNDING = 1e-6
 
@@ -28,8 +22,11 @@ _SYSTEMS = (("LTV", "", ""), ("LTM", "_{}", "1"), ("DTM", "_{}", "1"), ("DTV", "
 SYSTEMS = ("DETSEC", "CCDSEC", "LTV")
 """Cards that may give the place of an image, best first: the last stands for all of IRAF's."""
 
-LETTERS = "ABCDEFGH"
-"""The letters of amplifiers that share an image."""
+QUADRANTS = ("11", "12", "21", "22")
+"""The amplifiers of IRAF's quad package that share an image: row and column of each."""
+
+SUFFIXES = (*"ABCDEFGH", *QUADRANTS)
+"""What the cards of an amplifier that shares an image end in."""
 
 NUMBERS = "123456789"
 """The numbers of several strips of overscan."""
@@ -167,82 +164,6 @@ def section_by_coordinates(values: Mapping[str, str], data: Section) -> Section 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Areas:
-    """The areas of a frame that its header states, in stored pixels."""
-
-    image: Section | None = None
-    """The area that sees the sky."""
-    overscan: Section | None = None
-    """The area that never sees light."""
-    doubts: tuple[str, ...] = ()
-    """Sentences about sections that cannot be used as they stand."""
-
-
-def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
-    """Return the areas of a raw frame, in stored pixels.
-
-    Sections that reach outside of the frame count unbinned pixels where that makes all of them
-    fit; a section that does not fit either way is doubted, and left out. ``data_area`` is the
-    image area where there is no other, unless it is the whole frame, or holds the overscan too. Of
-    an overscan that overlaps the image area, the part outside counts.
-    """
-    texts: dict[str, str] = {}
-    stated: dict[str, str] = {}
-    for thing in _AREAS:
-        found = ((name, to_text(value)) for name, value in cards.values(thing))
-        given = ((n, t) for n, t in found if cards.informative(t) and not _NOTHING.fullmatch(t))
-        for name, text in islice(given, 1):
-            texts[thing], stated[thing] = text, named(name, text)
-    lit = stated.get("image_area") or stated.get("data_area")
-    if "image_area" in stated:
-        texts.pop("data_area", None)
-    sections, doubts = _in_stored_pixels(texts, stated, height, width, binning)
-    image, data, overscan = map(sections.get, _AREAS)
-    if data is not None and overscan is not None and data.overlaps(overscan):
-        doubts.append(doubt("holds_overscan", card=lit, overscan=stated["overscan"]))
-    elif data is not None and data[:4] != (1, width, 1, height):
-        image = data
-    if image is not None and overscan is not None and image.overlaps(overscan):
-        left = overscan.outside(image)
-        what = f"only {left} of it counts" if left else "none of it lies outside"
-        doubts.append(doubt("overscan_overlaps", overscan=stated["overscan"], card=lit, left=what))
-        overscan = left or overscan
-    return Areas(image=image, overscan=overscan, doubts=tuple(doubts))
-
-
-def _in_stored_pixels(
-    texts: Mapping[str, str], stated: Mapping[str, str], height: int, width: int, binning: str
-) -> tuple[dict[str, Section], list[str]]:
-    """Return the sections that fit the frame, as they are or all scaled; and doubts of others."""
-    read = {thing: parse_section(text) for thing, text in texts.items()}
-    found = {thing: s.within(height, width) for thing, s in read.items() if s is not None}
-    x_step, y_step = (int(step) for step in (binning or "1x1").split("x"))
-    scaled = {thing: section.binned(x_step, y_step) for thing, section in found.items()}
-    for sections in (found, scaled):
-        if all(section.fits(height, width) for section in sections.values()):
-            found = sections
-            break
-    doubts = []
-    for thing in texts:
-        if thing in found and found[thing].fits(height, width):
-            continue
-        found.pop(thing, None)
-        overscan = thing == "overscan"
-        doubts.append(
-            doubt(
-                "no_section" if read[thing] is None else "section_outside",
-                card=stated[thing],
-                width=width,
-                height=height,
-                binning=f" (binning {binning})" if binning else "",
-                done="subtracted" if overscan else "trimmed",
-                remedy="overscan" if overscan else "image_area",
-            )
-        )
-    return found, doubts
-
-
-@dataclass(frozen=True, kw_only=True)
 class Part:
     """One image of a file."""
 
@@ -273,24 +194,41 @@ class Placed(NamedTuple):
     flip_y: bool
 
 
+_QUAD_CARDS = {"DSEC": "DATASEC", "TSEC": "TRIMSEC", "BSEC": "BIASSEC", "CSEC": "CCDSEC"}
+_FULL_NAMES = {
+    f"{short}{q}": f"{name}{q}" for short, name in _QUAD_CARDS.items() for q in QUADRANTS
+}
+
+
+def spelled_out(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the values of cards with those of IRAF's quad package under their full names.
+
+    Examples
+    --------
+    >>> spelled_out({"CSEC21": "[1:8,9:16]"})
+    {'CCDSEC21': '[1:8,9:16]'}
+    """
+    return {_FULL_NAMES.get(name, name): value for name, value in values.items()}
+
+
 def has_place(values: Mapping[str, str]) -> bool:
     """Return whether the cards of an image give its place on a detector."""
-    names = [f"{name}{suffix}" for name in SYSTEMS[:2] for suffix in ("", "A")]
+    names = [f"{name}{suffix}" for name in SYSTEMS[:2] for suffix in ("", "A", "11")]
     return any(_parse_place(values.get(name, "")) is not None for name in names) or (
         "LTV1" in values and "LTV2" in values
     )
 
 
 def readouts_of(number: int, part: Part) -> Iterator[_Readout]:
-    """Give the amplifiers of an image, whose number is given: one, or those that have letters."""
-    letters = [
-        letter
-        for letter in LETTERS
-        if f"{DATA[0]}{letter}" in part.values
-        and any(f"{name}{letter}" in part.values for name in SYSTEMS[:2])
+    """Give the amplifiers of an image, whose number is given: one, or those that have suffixes."""
+    several = [
+        suffix
+        for suffix in SUFFIXES
+        if f"{DATA[0]}{suffix}" in part.values
+        and any(f"{name}{suffix}" in part.values for name in SYSTEMS[:2])
     ]
     whole = Section(1, part.width, 1, part.height)
-    for suffix in letters or [""]:
+    for suffix in several or [""]:
         texts = (part.values.get(f"{name}{suffix}", "") for name in DATA)
         data = [one for text in texts if (one := stored_section(text, part)) is not None]
         yield _Readout(number, suffix, data or ([] if suffix else [whole]))

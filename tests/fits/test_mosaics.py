@@ -344,9 +344,22 @@ def lettered(path, light, **changed):
     return raw
 
 
-def test_one_image_of_several_amplifiers_has_their_levels_and_noise(tmp_path, rng):
+_OF_IRAF = {
+    **{"DATASEC": "DSEC", "BIASSEC": "BSEC", "DETSEC": "CSEC"},
+    **{"GAIN": "GTGAIN", "RDNOISE": "GTRON"},
+}
+"""What IRAF's quad package calls the cards of an amplifier."""
+
+
+@pytest.mark.parametrize("quadrants", [False, True])
+def test_one_image_of_several_amplifiers_has_their_levels_and_noise(tmp_path, rng, quadrants):
     light = rng.integers(1000, 2000, (64, 80))
     lettered(tmp_path / "a.fits", light)
+    if quadrants:
+        with fits.open(tmp_path / "a.fits", mode="update") as hdus:
+            for name, of_iraf in _OF_IRAF.items():
+                for letter, quadrant in (("A", "11"), ("B", "12")):
+                    hdus[0].header.rename_keyword(f"{name}{letter}", f"{of_iraf}{quadrant}")
     ds = aw.calibrate(aw.open_fits(tmp_path / "a.fits"))
     np.testing.assert_array_equal(ds["image"].values[0, 0], light)
     gain, noise = np.repeat([[1.5, 3.0], [5.0, 6.0]], 40, axis=1)

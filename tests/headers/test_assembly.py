@@ -4,13 +4,13 @@ import pytest
 
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.assembly import assemble
-from autowisp_xr.headers.sections import Part, has_place
+from autowisp_xr.headers.assembly import GEOMETRY, assemble
+from autowisp_xr.headers.sections import Part, has_place, spelled_out
 from autowisp_xr.regions import Region
 
 
 def part(number, height=4, width=6, **cards):
-    values = {name: str(value) for name, value in cards.items()}
+    values = spelled_out({name: str(value) for name, value in cards.items()})
     return Part(label=f"HDU {number}", values=values, height=height, width=width)
 
 
@@ -89,6 +89,23 @@ def test_several_amplifiers_of_one_image_have_letters():
         ("A", area(0, 3, 0, 4), 6),
         ("B", area(3, 6, 0, 4), 8),
     ]
+
+
+def test_quadrants_of_one_image_have_their_row_and_column():
+    cards = {}
+    for row, y in ((1, "1:2"), (2, "3:4")):
+        cards |= {f"DSEC{row}1": f"[1:3,{y}]", f"BSEC{row}1": f"[4:5,{y}]"}
+        cards |= {f"DSEC{row}2": f"[8:10,{y}]", f"BSEC{row}2": f"[6:7,{y}]"}
+        cards |= {f"CSEC{row}1": f"[1:3,{y}]", f"CSEC{row}2": f"[4:6,{y}]"}
+    frame = made(part(1, width=10, **cards))
+    assert (frame.height, frame.width, frame.window) == (4, 10, "[1:6,1:4]")
+    assert [(r.suffix, r.region, r.overscan) for r in frame.readers] == [
+        ("11", area(0, 3, 0, 2), (area(6, 8, 0, 2),)),
+        ("12", area(3, 6, 0, 2), (area(8, 10, 0, 2),)),
+        ("21", area(0, 3, 2, 4), (area(6, 8, 2, 4),)),
+        ("22", area(3, 6, 2, 4), (area(8, 10, 2, 4),)),
+    ]
+    assert all(GEOMETRY.fullmatch(name.replace("CSEC", "CCDSEC")) for name in cards)
 
 
 def test_ccdsec_serves_amplifiers_of_one_chip_only():

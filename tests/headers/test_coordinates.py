@@ -143,6 +143,8 @@ def test_numbers_state_a_type_where_no_word_does():
     assert read(PICTTYPE=3)["image_type"] == "dark"
     assert read(CCDSFPT=4, IMAGETYP="Snapshot")["image_type"] == "flat"
     assert read(FRAME=2)["image_type"] == "other"
+    assert read(**{"DATA-TYP": "DOMEFLAT"})["image_type"] == "flat"
+    assert read(FLAVOR="science", CCDTYPE="E2V 42-40")["image_type"] == "object"
     # a target is the weakest of all
     assert read(OBJECT="Sky Flats")["image_type"] == "flat"
     assert read(OBJECT="dark", CCDSFPT=2)["image_type"] == "bias"

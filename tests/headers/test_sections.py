@@ -4,7 +4,7 @@ import pytest
 from astropy.io import fits
 
 from autowisp_xr.headers.aliases import KeywordAliases
-from autowisp_xr.headers.sections import read_areas
+from autowisp_xr.headers.lit_areas import read_areas
 from autowisp_xr.headers.values import Cards
 
 
@@ -87,3 +87,36 @@ def test_an_overscan_inside_the_lit_image_is_left_for_the_verb_to_refuse():
     found = areas(TRIMSEC="[1:6,1:5]", BIASSEC="[2:3,1:5]")
     assert shown(found) == ("[1:6,1:5]", "[2:3,1:5]")
     assert "none of it lies outside" in found.doubts[0]
+
+
+_ESO = "HIERARCH ESO DET OUT1 {}"
+
+
+@pytest.mark.parametrize(
+    ("counts", "image", "overscan"),
+    [
+        ({"PRSCX": 1, "NX": 4, "OVSCX": 2}, "[2:5,1:5]", "[6:7,1:5]"),
+        ({"PRSCY": 1, "NX": 7, "NY": 3, "OVSCY": 1}, "[1:7,2:4]", "[1:7,1:1]"),
+        ({"PRSCX": 0, "NX": 7, "OVSCX": 0}, None, None),
+    ],
+)
+def test_numbers_of_dark_columns_and_rows_serve_where_no_section_is_stated(counts, image, overscan):
+    cards = {_ESO.format(name): count for name, count in counts.items()}
+    found = areas(**cards)
+    assert shown(found) == (image, overscan)
+    assert found.doubts == ()
+    assert shown(areas(TRIMSEC="[3:4,1:5]", **cards)) == ("[3:4,1:5]", None)
+
+
+@pytest.mark.parametrize(
+    ("cards", "doubt"),
+    [
+        ({"PREPIX": 1, "POSTPIX": 2}, "by PREPIX = 1, POSTPIX = 2 the frame of 7 x 5 pixels has"),
+        ({_ESO.format("OVSCX"): 2, _ESO.format("NX"): 7}, "OVSCX = 2 .*give image_area and overs"),
+    ],
+)
+def test_dark_columns_that_do_not_make_up_the_frame_are_doubted(cards, doubt):
+    found = areas(**cards)
+    assert shown(found) == (None, None)
+    (stated,) = found.doubts
+    assert re.search(doubt, stated)

@@ -120,6 +120,7 @@ def test_orientation_gives_rows_and_flips(cards, orientation):
         ("NCOADD=4", "coadds", 4),
         ("COADDS=4", "coadds", 4),
         ("CO_ADDS=4", "coadds", 4),
+        ("HIERARCH ESO DET NDIT=4", "coadds", 4),
         ("NUMEXP=4; NFRAMES=9", "coadds", math.nan),
         ("DETECTOR='E2V 42-40'", "detector", "E2V 42-40"),
         ("INSTRUME='cam'; DETNAM='unknown'; CCDNAME='b'", "detector", "b"),
