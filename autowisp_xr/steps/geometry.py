@@ -1,6 +1,6 @@
 """The geometry of frames: areas cut out, mosaics split and joined, the amplifier of a pixel."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,27 @@ def covered(ds: xr.Dataset) -> Region:
         xmin=int(x[0]),
         xmax=int(x[-1]) + step.x_step,
     )
+
+
+def unbroken(ds: xr.Dataset) -> Region:
+    """Return the raw-frame pixels that the planes cover, of which they have all.
+
+    Raises
+    ------
+    ImageMismatchError
+        Where rows or columns between others have been left out, or turned round.
+    """
+    step = schema.channel_slices(ds)[0]
+    for dim, each in (("y", step.y_step), ("x", step.x_step)):
+        lines = ds[dim].values
+        broken = np.flatnonzero(np.diff(lines) != each)
+        if broken.size:
+            before, after = lines[broken[0] : broken[0] + 2]
+            raise ImageMismatchError(
+                f"{dim!r} goes from raw pixel {before} to {after}, by {each} is expected: rows and "
+                "columns of the sensor go together here; choose them by plain slices"
+            )
+    return covered(ds)
 
 
 def raw_lines(ds: xr.Dataset, dim: str) -> Integers:
@@ -72,6 +93,8 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
     ------
     OutsideImageError
         Where the area reaches outside the frames.
+    ImageMismatchError
+        Where rows or columns between others are missing.
 
     Examples
     --------
@@ -86,7 +109,7 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
     if given is None:
         return ds
     region = Region.parse(given)
-    inside = covered(ds)
+    inside = unbroken(ds)
     if region == inside:
         return ds
     check_covers(inside, region, "the area to keep")
@@ -101,11 +124,11 @@ def trim(ds: xr.Dataset, area: Any = None, *, camera: Camera | None = None) -> x
     height = (region.ymax - region.ymin) // slices[0].y_step
     width = (region.xmax - region.xmin) // slices[0].x_step
     names = dict(zip(schema.names(ds, "channel"), moved, strict=True))
-    planes = {
-        name: _cut(variable.variable, starts, height, width)
-        for name, variable in ds.data_vars.items()
-    }
-    result = _placed(ds, planes, names, region, ("y", "x"))
+
+    def cut(plane: xr.Variable) -> xr.Variable:
+        return _cut(plane, starts, height, width)
+
+    result = _changed(ds, cut, names, region, ("y", "x"))
     return provenance.record(result, "trim", {"area": str(region)}, source=ds)
 
 
@@ -144,7 +167,7 @@ def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
         raise ImageMismatchError(
             f"the frames have the channels {schema.names(ds, 'channel')} already"
         )
-    inside = covered(ds)
+    inside = unbroken(ds)
     first = next(iter(camera.channels.values()))
     height = ds.sizes["y"] // first.y_step
     width = ds.sizes["x"] // first.x_step
@@ -155,11 +178,11 @@ def split_channels(ds: xr.Dataset, channels: Any = None) -> xr.Dataset:
         moved[name] = replace(where, y_offset=y, x_offset=x)
         rows = slice(y, y + height * where.y_step, where.y_step)
         cuts.append({"y": rows, "x": slice(x, x + width * where.x_step, where.x_step)})
-    planes = {
-        name: _concatenated([variable.variable.isel(cut) for cut in cuts], "channel")
-        for name, variable in ds.data_vars.items()
-    }
-    result = _placed(ds, planes, moved, inside)
+
+    def split(plane: xr.Variable) -> xr.Variable:
+        return _concatenated([plane.isel(cut) for cut in cuts], "channel")
+
+    result = _changed(ds, split, moved, inside)
     return provenance.record(result, "split_channels", {"channels": list(moved)}, source=ds)
 
 
@@ -178,7 +201,7 @@ def merge_channels(ds: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     ImageMismatchError
-        Where a place of the super-pixel has no channel.
+        Where a place of the super-pixel has no channel, or rows or columns are missing.
 
     Examples
     --------
@@ -190,7 +213,7 @@ def merge_channels(ds: xr.Dataset) -> xr.Dataset:
     schema.check(ds, master="frame" not in ds.dims)
     ds = load_coordinates(ds)
     slices = schema.channel_slices(ds)
-    inside = covered(ds)
+    inside = unbroken(ds)
     y_step, x_step = slices[0].y_step, slices[0].x_step
     taken = {(where.y_offset, where.x_offset): index for index, where in enumerate(slices)}
     if len(taken) != y_step * x_step:
@@ -206,8 +229,7 @@ def merge_channels(ds: xr.Dataset) -> xr.Dataset:
         ]
         return _interleaved(rows, "y", y_step)
 
-    planes = {name: woven(variable.variable) for name, variable in ds.data_vars.items()}
-    result = _placed(ds, planes, {schema.MONO: ChannelSlice()}, inside)
+    result = _changed(ds, woven, {schema.MONO: ChannelSlice()}, inside)
     return provenance.record(result, "merge_channels", source=ds)
 
 
@@ -245,15 +267,26 @@ def _interleaved(parts: list[xr.Variable], dim: str, step: int) -> xr.Variable:
     return _concatenated(parts, dim).isel(order)
 
 
-def _placed(
+def _changed(
     ds: xr.Dataset,
-    planes: Mapping[Any, xr.Variable],
+    change: Callable[[xr.Variable], xr.Variable],
     channels: Mapping[str, ChannelSlice],
     area: Region,
-    without: tuple[str, ...] = ("y", "x", "channel"),
+    without: tuple[str, ...] = schema.DIMS[1:],
 ) -> xr.Dataset:
-    """Return planes from the corner of an area, ``without`` coordinates along what changed."""
-    height, width = planes["image"].shape[-2:]
-    place = schema.place(channels, height, width, area.ymin, area.xmin)
-    kept = {name: coord for name, coord in ds.coords.items() if not set(without) & set(coord.dims)}
-    return xr.Dataset(planes, kept, ds.attrs).assign_coords(place)
+    """Return what a change makes of planes, from the corner of an area.
+
+    What is no plane is kept, ``without`` what lies along a dim that has changed.
+    """
+    planes = {
+        name: change(variable.variable)
+        for name, variable in ds.data_vars.items()
+        if set(schema.DIMS[1:]) <= set(variable.dims)
+    }
+    sizes = next(iter(planes.values())).sizes
+    place = schema.place(channels, sizes["y"], sizes["x"], area.ymin, area.xmin)
+    beside, kept = (
+        {name: one for name, one in some.items() if not set(without) & set(one.dims)}
+        for some in (ds.data_vars, ds.coords)
+    )
+    return xr.Dataset({**planes, **beside}, kept, ds.attrs).assign_coords(place)

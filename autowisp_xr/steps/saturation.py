@@ -16,6 +16,7 @@ from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.saturation import Leak, flag_saturated, leaks_between_channels
 from autowisp_xr.stats.floats import native
 from autowisp_xr.steps.base import Step, absent, per_channel
+from autowisp_xr.steps.geometry import unbroken
 
 _OVERSATURATED = np.uint8(Flag.OVERSATURATED)
 
@@ -132,6 +133,8 @@ def ceilings(ds: xr.Dataset) -> Floats:
 
 
 def _spill(ds: xr.Dataset, camera: Camera, threshold: Floats, level: float) -> Spill:
+    # what lies next to a pixel in the array has to do so on the sensor
+    unbroken(ds)
     slices = schema.channel_slices(ds)
     leaks = leaks_between_channels(
         camera.leak_directions,

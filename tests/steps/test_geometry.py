@@ -143,6 +143,31 @@ def test_an_impossible_area_is_refused(area, error, text):
         aw.trim(numbered(5, 7), area)
 
 
+@pytest.mark.parametrize("left", [slice(None, None, 2), [0, 1, 3, 4, 5, 6], slice(None, None, -1)])
+def test_where_lines_are_left_out_what_goes_by_their_numbers_is_refused(left):
+    mosaic = numbered(7, 7)
+    leaky = Camera(saturation=600, leak_directions=[(1, 0)])
+    for part in (mosaic.isel(x=left), mosaic.isel(y=left)):
+        for verb in (
+            lambda ds: aw.trim(ds, "[1:2,1:2]"),
+            lambda ds: aw.split_channels(ds, "RGGB"),
+            aw.merge_channels,
+            lambda ds: aw.flag_saturated(ds, camera=leaky),
+        ):
+            with pytest.raises(aw.ImageMismatchError, match="by 1 is expected"):
+                verb(part)
+        assert_frames_equal(aw.trim(part), part)
+
+
+def test_what_is_no_plane_goes_with_the_frames():
+    mosaic = numbered(4, 6, camera=BAYER)
+    ds = mosaic.assign(seeing=("frame", [2.5]), rows=("y", np.arange(4)), bands=("band", [1, 2]))
+    for verb in (aw.split_channels, aw.merge_channels, lambda ds: aw.trim(ds, "[1:2,1:2]")):
+        changed = verb(ds)
+        assert_frames_equal(changed[["image"]], verb(mosaic))
+        assert set(changed.data_vars) == {"image", "seeing", "bands"}
+
+
 def test_frames_are_split_once_only():
     split = aw.split_channels(numbered(4, 6, camera=BAYER))
     with pytest.raises(aw.ImageMismatchError, match=r"channels \['R', 'G1', 'G2', 'B'\] already"):
