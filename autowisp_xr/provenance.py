@@ -46,7 +46,8 @@ _WANTED = ContextVar("wanted", default=True)
 
 def history(ds: xr.Dataset) -> list[dict[str, Any]]:
     """Return the records of all steps that led to a Dataset, oldest first."""
-    return steps_of(ds.attrs.get("history", ""))
+    given = ds.attrs.get("history")
+    return steps_of("" if given is None else str(given))
 
 
 def has_history(given: object) -> bool:

@@ -21,6 +21,7 @@ photon noise in its variance, which for an average is not max(...). FITS files l
 own value, as it does where image and variance do not fit them any more.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from autowisp_xr.camera import Camera
@@ -53,7 +55,7 @@ _ALIKE = 0.4
 
 _NAMED_FLAGS = [flag for flag in Flag if flag.bit_count() == 1]
 
-_FLOATS, _COUNTS = "f", "ui"
+_FLOATS, _COUNTS, _REAL = "f", "ui", "uif"
 """Kinds of data types that a variable may have, as numpy abbreviates them."""
 
 
@@ -70,7 +72,7 @@ class _Variable(NamedTuple):
 
 _EACH, _COMMON = DIMS, DIMS[1:]
 _VARIABLES = {
-    "image": _Variable((_EACH,), "units", "uif"),
+    "image": _Variable((_EACH,), "units", _REAL),
     "variance": _Variable((_EACH,), "squared"),
     "mask": _Variable((_EACH,), "", "u"),
     "count": _Variable((_COMMON, _EACH), "1", _COUNTS, "number of values averaged"),
@@ -229,7 +231,13 @@ def is_raw(ds: xr.Dataset) -> bool:
 def camera_of(ds: xr.Dataset) -> Camera:
     """Return the camera that travels with a Dataset; one without any facts where none does."""
     text = ds.attrs.get("camera")
-    return Camera.from_json(text) if text else Camera()
+    try:
+        return Camera.from_json(text) if text else Camera()
+    except (TypeError, json.JSONDecodeError):
+        raise SchemaError(
+            f"attrs['camera'] is the text of Camera.to_json(), not {text!r}; keep what else it "
+            "states under another name, or delete it"
+        ) from None
 
 
 def channel_slices(ds: xr.Dataset) -> list[ChannelSlice]:
@@ -318,6 +326,11 @@ def _faults(ds: object, master: bool) -> list[str]:
         for name in ds.coords
         if ds.variables[name].dtype.kind == "S"
     ]
+    faults += [
+        f"{dim!r} holds other things than numbers of raw-frame pixels"
+        for dim in ("y", "x")
+        if dim in ds.coords and not _are_numbers(ds.variables[dim].values)
+    ]
     faults += [f"there is nothing along {dim!r}" for dim in DIMS if ds.sizes.get(dim) == 0]
     for dim in ("frame", "channel"):
         if dim in ds.dims and dim in ds.coords:
@@ -325,6 +338,10 @@ def _faults(ds: object, master: bool) -> list[str]:
             if repeated:
                 faults.append(f"{dim!r} names {repeated} more than once")
     return faults
+
+
+def _are_numbers(values: npt.NDArray[Any]) -> bool:
+    return values.dtype.kind in _REAL and bool(np.isfinite(values).all())
 
 
 def fault_of_version(attrs: Mapping[Any, Any]) -> str:

@@ -72,10 +72,11 @@ def test_the_history_is_json_text_and_grows():
 
 
 def test_a_history_of_somebody_else_is_kept():
-    ds = frames().assign_attrs(history="cooked by hand, 1999")
-    records = history(record(ds, "verb"))
-    assert [step["verb"] for step in records] == ["before", "verb"]
-    assert records[0]["options"] == {"text": "cooked by hand, 1999"}
+    for other in ("cooked by hand, 1999", ["cooked by hand", "1999"]):
+        records = history(record(frames().assign_attrs(history=other), "verb"))
+        assert [step["verb"] for step in records] == ["before", "verb"]
+        assert records[0]["options"] == {"text": str(other)}
+    assert history(frames().assign_attrs(history=None)) == []
 
 
 def reduced(**options):

@@ -146,6 +146,18 @@ def test_cameras_travel_with_frames(ds):
     assert schema.camera_of(xr.Dataset()) == Camera()
 
 
+@pytest.mark.parametrize("other", ["Canon", Camera(), ["Canon"]])
+def test_a_camera_of_somebody_else_is_refused(ds, other):
+    with pytest.raises(SchemaError, match=r"attrs\['camera'\] is the text of Camera.to_json\(\)"):
+        schema.camera_of(ds.assign_attrs(camera=other))
+
+
+@pytest.mark.parametrize("rows", [["a", "b", "c", "d", "e"], [0, 1, np.nan, 3, 4]])
+def test_rows_are_numbers_of_pixels(ds, rows):
+    with pytest.raises(SchemaError, match="'y' holds other things than numbers of raw-frame pix"):
+        schema.check(ds.assign_coords(y=rows))
+
+
 def test_where_channels_lie_is_read_from_coordinates(ds):
     assert schema.channel_slices(ds) == list(Camera(channels=TWO_CHANNELS).channels.values())
     bare = ds.drop_vars(["y_offset", "x_offset", "y_step", "x_step"])
