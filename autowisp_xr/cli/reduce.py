@@ -53,17 +53,19 @@ def reduce(options: Namespace) -> int:
     from autowisp_xr import FlatSelection, night
     from autowisp_xr.cli.terminal import following, show
 
-    if options.dry_run:
-        names = ("store", "raw", "fits", "make_fringes", "memory_limit")
-        given = {name: getattr(options, name) for name in names} | _arguments(options)
-        print(night.project(options.night, options.out, **given, report=print), end="")
-        return 0
-    once_or_often: Any = (
-        partial(night.watch, every=options.watch) if options.watch else night.reduce
-    )
     select = FlatSelection() if options.select_flats else None
     if options.flat_limits:
         select = FlatSelection.from_toml(options.flat_limits)
+    cosmic_rays = _cosmic_rays(options)
+    defects = "none" if list(options.defects or ()) == ["none"] else options.defects
+    if options.dry_run:
+        names = ("store", "raw", "fits", "make_fringes", "overwrite", "memory_limit")
+        given = {name: getattr(options, name) for name in names} | _arguments(options)
+        given["defects"] = defects
+        print(night.project(options.night, options.out, **given, report=print), end="")
+        return 0
+    often = options.watch is not None
+    once_or_often: Any = partial(night.watch, every=options.watch) if often else night.reduce
     with following() as console:
         summary = once_or_often(
             options.night,
@@ -72,8 +74,8 @@ def reduce(options: Namespace) -> int:
             select=select,
             min_flat=options.min_flat,
             make_fringes=options.make_fringes,
-            defects="none" if list(options.defects or ()) == ["none"] else options.defects,
-            cosmic_rays=_cosmic_rays(options),
+            defects=defects,
+            cosmic_rays=cosmic_rays,
             checks=options.checks == "on",
             checksum=options.checksum,
             store=options.store,

@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from autowisp_xr.bridge import planner
 from autowisp_xr.bridge.archive import Archive
 from autowisp_xr.bridge.memory_limit import BASE, MemoryLimit, in_force, limited, text_of, workers
+from autowisp_xr.frames.names import Paths
+from autowisp_xr.night.defect_masks import DefectsChoice, read_masks
 from autowisp_xr.night.plan import Plan, Product, plan_night
+from autowisp_xr.night.results_directory import checked_places
 from autowisp_xr.night.sentences import counted, sentence
 
 _MASTER, _CORRECTED = 11, 19
@@ -126,6 +129,9 @@ def project(
     raw: str = "store",
     fits: bool = True,
     make_fringes: bool = False,
+    defects: DefectsChoice = None,
+    masters: Paths | None = None,
+    overwrite: bool = False,
     memory_limit: MemoryLimit = None,
     report: Callable[[str], None] = lambda line: None,
     **planning: Any,
@@ -136,10 +142,10 @@ def project(
 
     Parameters
     ----------
-    night, out, store, raw, fits, make_fringes, memory_limit, report
-        As for ``reduce``.
+    night, out, store, raw, fits, make_fringes, defects, masters, overwrite, memory_limit, report
+        As for ``reduce``, and refused where it would refuse them.
     **planning
-        ``camera``, ``masters``, ``matching``, ``types``, ``aliases`` and ``hdu``, likewise.
+        ``camera``, ``matching``, ``types``, ``aliases`` and ``hdu``, likewise.
 
     Returns
     -------
@@ -154,8 +160,10 @@ def project(
     ValueError
         If ``types`` names a type that there is not, or ``memory_limit`` is no size.
     """
-    target = Path(out).expanduser()
-    plan = plan_night(night, **planning, skip=[target], report=report)
+    read_masks(defects)
+    others = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
+    _, target = checked_places(night, out, others, overwrite)
+    plan = plan_night(night, **planning, masters=others, skip=[target], report=report)
     plan = replace(plan, make_fringes=make_fringes)
     with limited(memory_limit):
         return projection_of(plan, target, form=store, link=raw == "link", fits=fits)

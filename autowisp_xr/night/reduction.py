@@ -13,7 +13,6 @@ import dask.config
 import xarray as xr
 
 from autowisp_xr import flats, frames, provenance, recipes
-from autowisp_xr.addresses import local_path
 from autowisp_xr.bridge.memory_limit import MemoryLimit, in_force, limited
 from autowisp_xr.camera import Camera
 from autowisp_xr.fits.hdu_choice import HduName
@@ -36,7 +35,7 @@ from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
 from autowisp_xr.night.record import Record, mend
 from autowisp_xr.night.renewal import leftovers
-from autowisp_xr.night.results_directory import SUMMARY, check_room, claim
+from autowisp_xr.night.results_directory import SUMMARY, checked_places, claim
 from autowisp_xr.night.sentences import counted, sentence
 from autowisp_xr.night.summary import Summary
 from autowisp_xr.night.unit_lines import check_units, write_units
@@ -47,11 +46,6 @@ from autowisp_xr.steps.cosmic_rays import as_cosmic_rays
 
 _MASTERS = 8
 """The part of the memory limit in which masters stay in memory."""
-
-_LOCAL = (
-    "a night is reduced from a directory into one; its night.zarr can be copied to an address, and "
-    "aw.open_zarr opens it there"
-)
 
 
 def reduce(
@@ -238,19 +232,12 @@ def reduce(
             raise ValueError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
     masks = read_masks(defects)
     rays = as_cosmic_rays(cosmic_rays)
-    if not os.fspath(out):
-        raise ValueError("the directory of the results is empty; name one (out, -o)")
-    source, target = (Path(local_path(place, _LOCAL)).expanduser() for place in (night, out))
-    if source.exists() and not source.is_dir():
-        raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
-    check_room(source, target, overwrite)
+    others = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
+    source, target = checked_places(night, out, others, overwrite)
     making = units if isinstance(units, Make) else None
     file = Path(units).expanduser() if units is not None and not isinstance(units, Make) else None
     if file is not None:
         check_units(file)
-    others = [masters] if isinstance(masters, str | PathLike) else list(masters or ())
-    if target.resolve() in {Path(path).expanduser().resolve() for path in others}:
-        raise ValueError(sentence("masters_in_results", path=target))
     with writing_to(target), ExitStack() as held:
         held.enter_context(limited(memory_limit))
         claim(target, held, wait=making is not None)

@@ -1,8 +1,12 @@
 """The directory of the results of a night: what may be in it, and who writes to it."""
 
+import os
+from collections.abc import Iterable
 from contextlib import ExitStack
+from os import PathLike
 from pathlib import Path
 
+from autowisp_xr.addresses import local_path
 from autowisp_xr.errors import InUseError
 from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.locking import locked
@@ -14,8 +18,31 @@ from autowisp_xr.store.group import PART
 SUMMARY = "summary.txt"
 _LOCK = ".autowisp-xr.lock"
 
+_LOCAL = (
+    "a night is reduced from a directory into one; its night.zarr can be copied to an address, and "
+    "aw.open_zarr opens it there"
+)
 
-def check_room(night: Path, target: Path, overwrite: bool) -> None:
+
+def checked_places(
+    night: str | PathLike[str],
+    out: str | PathLike[str],
+    masters: Iterable[str | PathLike[str]],
+    overwrite: bool,
+) -> tuple[Path, Path]:
+    """Return the directories of raw frames and of results; refuse those that cannot be these."""
+    if not os.fspath(out):
+        raise ValueError("the directory of the results is empty; name one (out, -o)")
+    source, target = (Path(local_path(place, _LOCAL)).expanduser() for place in (night, out))
+    if source.exists() and not source.is_dir():
+        raise NotADirectoryError(f"{night} is no directory; name the one that it lies in")
+    _check_room(source, target, overwrite)
+    if target.resolve() in {Path(path).expanduser().resolve() for path in masters}:
+        raise ValueError(sentence("masters_in_results", path=target))
+    return source, target
+
+
+def _check_room(night: Path, target: Path, overwrite: bool) -> None:
     """Refuse a directory for the results that holds something else."""
     if target.exists() and not target.is_dir():
         raise FileExistsError(f"{target} is a file; give a directory for the results")

@@ -110,3 +110,30 @@ def test_the_command_prints_it_and_makes_nothing(projected, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "calibrated V_60s: of 4 frames; 0kB of FITS" in printed
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        (["--defects", "{none}"], "no file"),
+        (["--defects", "{text}"], "not a FITS file"),
+        (["--flat-limits", "{none}"], "no file"),
+        (["--masters", "{out}"], "masters"),
+        (["--objlim", "3"], "--cosmic-rays"),
+        (["--watch", "0", "--dry-run=no"], "seconds above 0"),
+    ],
+)
+def test_what_the_run_would_refuse_is_refused(projected, tmp_path, capsys, options, refused):
+    (tmp_path / "text").write_text("no image\n")
+    names = {name: str(tmp_path / name) for name in ("none", "text", "out")}
+    dry = [] if "--dry-run=no" in options else ["--dry-run"]
+    given = [one.format(**names) for one in options if one != "--dry-run=no"]
+    assert main(["reduce", projected().plan.night, "-o", names["out"], *dry, *given]) == 1
+    assert refused in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_do_not_go_among_raw_frames_on_paper_either(projected):
+    folder = projected().plan.night
+    with pytest.raises(FileExistsError, match="do not go among them"):
+        night.project(folder, folder)
