@@ -64,12 +64,11 @@ def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
 
     def look_at(number: int) -> tuple[float, float | None, Floor | None]:
         planes = image[number].values.astype(np.float64)
-        floor = _floor(planes) if kind == "bias" else None
         noise = None
         if number:
             # rows are read twice sooner than those of all frames are kept
             noise = _noise_between(image[number - 1].values.astype(np.float64), planes)
-        return _level_of(planes), noise, floor
+        return _level_of(planes), noise, _floor(planes, noise_alone=kind == "bias")
 
     seen = in_threads(look_at, range(raw.sizes["frame"]))
     levels, between, floors = zip(*seen, strict=True)
@@ -81,8 +80,8 @@ def doubts_on_levels(raw: xr.Dataset, name: str) -> list[str]:
         notes.append(sentence("shifted", file=file, median=round(levels[lowest])))
     if found := [floor for floor in floors if floor]:
         worst = max(found, key=lambda floor: floor.share)
-        values = {"value": worst.value, "share": 100 * worst.share}
-        notes.append(sentence("cut_off", number=len(found), of=len(floors), **values))
+        values = {"name": name, "value": worst.value, "share": 100 * worst.share}
+        notes.append(sentence("cut_off", kind=kind, number=len(found), of=len(floors), **values))
     scatter = float(np.std(levels, ddof=1)) if len(levels) > 1 else 0.0
     noise = float(np.median(noises or 0.0))
     if scatter > _WANDER * noise and not camera.overscan_areas:
@@ -130,9 +129,10 @@ def _odd(levels: Floats, apart: float) -> Bools:
     return odd & clear
 
 
-def _floor(planes: Planes) -> Floor | None:
+def _floor(planes: Planes, *, noise_alone: bool) -> Floor | None:
     """Return the floor of the channel in which most is cut off."""
-    floors = [floor_of(counts) for counts in map(counted, planes) if counts is not None]
+    found = filter(None, map(counted, planes))
+    floors = [floor_of(counts, noise_alone=noise_alone) for counts in found]
     return max(filter(None, floors), key=lambda floor: floor.share, default=None)
 
 

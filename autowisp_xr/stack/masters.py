@@ -142,6 +142,11 @@ def master_dark(
     MasterMismatchError
         Where the bias does not belong to the frames.
 
+    Warns
+    -----
+    AutowispWarning
+        As :func:`master_bias` does.
+
     Examples
     --------
     >>> import autowisp_xr as aw
@@ -156,17 +161,18 @@ def master_dark(
         return _master(ds, "dark", bias, overscan, camera, options)
 
 
-def _warn_of_floor(ds: xr.Dataset) -> None:
-    """Warn of biases in memory whose values are cut off, so that their level is too high."""
+def _warn_of_floor(ds: xr.Dataset, kind: str) -> None:
+    """Warn of frames without light in memory whose values are cut off, so that their level is too high."""
     image = ds["image"].variable
     if not (schema.is_raw(ds) and blocks.in_memory(image)):
         return
-    found = [counted(plane) for frame in image.values for plane in frame]
-    floors = [floor for floor in map(floor_of, filter(None, found)) if floor]
+    found = filter(None, (counted(plane) for frame in image.values for plane in frame))
+    seen = (floor_of(counts, noise_alone=kind == "bias") for counts in found)
+    floors = [floor for floor in seen if floor]
     if floors:
         worst = max(floors, key=lambda floor: floor.share)
         warnings.warn(
-            f"pixels of the biases are cut off at {worst.value:g} ADU (up to "
+            f"pixels of the {kind} frames are cut off at {worst.value:g} ADU (up to "
             f"{100 * worst.share:.3g} % of them), so that their level is too high; raise the "
             "offset of the camera",
             AutowispWarning,
@@ -201,8 +207,7 @@ def _master(
     schema.check(ds)
     check_type(ds, kind, options["allow_mismatch"])
     check_alike(ds, "one master", options["allow_mismatch"], kind=kind)
-    if kind == "bias":
-        _warn_of_floor(ds)
+    _warn_of_floor(ds, kind)
     if schema.is_raw(ds):
         camera = camera or schema.camera_of(ds)
         # a pedestal is no light: its photon noise would be made up, and its response too

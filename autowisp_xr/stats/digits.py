@@ -166,16 +166,26 @@ def _is_full(value: int) -> bool:
     return value > 0 and (value + last).bit_count() == 1 and value.bit_count() >= _FULL_BITS
 
 
-def floor_of(counts: Counts) -> Floor | None:
+def floor_of(counts: Counts, *, noise_alone: bool = True) -> Floor | None:
     """The lowest value of frames without light, where many are cut off there; else None.
 
     Values that scatter go as far down as they go up. Where they do not, and more pixels than
-    noise leaves there share the lowest value, what is missing has been set to it.
+    noise leaves there share the lowest value, what is missing has been set to it. Dark current
+    adds to pixels that go up, so that the lowest value of darks is a floor where it is 0 alone.
+
+    Parameters
+    ----------
+    counts
+        As :func:`counted` gives them.
+    noise_alone
+        Whether pixels differ by noise alone, as those of biases.
     """
     total = int(counts.numbers.sum()) + counts.below
     if counts.below or not total:
         return None
     lowest = int(np.flatnonzero(counts.numbers)[0])
+    if not noise_alone and counts.base + lowest != 0:
+        return None
     number = int(counts.numbers[lowest])
     up_to = np.cumsum(counts.numbers)
     median = int(np.searchsorted(up_to, total / 2))

@@ -130,11 +130,17 @@ def test_a_read_noise_of_zero_is_measured(expose, tmp_path):
     assert made.autowisp.camera.read_noise == pytest.approx(NOISE, rel=0.1)
 
 
+def test_darks_that_are_cut_off_are_reported_where_there_are_no_biases(expose, tmp_path):
+    _, text = notes(expose("dark", 3, offset=3.0), tmp_path)
+    assert re.search(r"DOUBT: in 3 of 3 of the dark frames dark_\S+ pixels are cut off at 0 ", text)
+
+
 def test_biases_that_are_cut_off_or_wander_are_reported(expose, tmp_path):
     expose("bias", 2, offset=3.0)
     folder = expose("bias", 0)
     _, text = notes(folder, tmp_path)
-    assert re.search(r"DOUBT: in 2 of 2 biases pixels are cut off at 0 ADU \(up to [\d.]+ %", text)
+    cut = r"DOUBT: in 2 of 2 of the bias frames bias pixels are cut off at 0 ADU \(up to [\d.]+ %"
+    assert re.search(cut, text)
     for path in folder.iterdir():
         path.unlink()
     for index, level in enumerate((200, 230, 215)):

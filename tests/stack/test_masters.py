@@ -345,13 +345,15 @@ def test_darks_of_several_exposures_and_flats_of_several_filters_make_no_master(
         aw.master_flat(flats)
 
 
-def test_biases_in_memory_that_are_cut_off_are_reported():
+@pytest.mark.parametrize("kind", ["bias", "dark"])
+def test_frames_without_light_in_memory_that_are_cut_off_are_reported(kind):
+    make = {"bias": aw.master_bias, "dark": aw.master_dark}[kind]
     rng = np.random.default_rng(8)
-    biases = np.clip(rng.normal(3, 6, (3, 1, 40, 50)).round(), 0, None).astype("u2")
-    raw = frame_set(biases, kind="bias")
-    share = 100 * (biases == 0).mean(axis=(1, 2, 3)).max()
+    dark = np.clip(rng.normal(3, 6, (3, 1, 40, 50)).round(), 0, None).astype("u2")
+    raw = frame_set(dark, kind=kind)
+    share = 100 * (dark == 0).mean(axis=(1, 2, 3)).max()
     with pytest.warns(aw.AutowispWarning, match=rf"cut off at 0 ADU \(up to {share:.3g} %"):
-        aw.master_bias(raw)
+        make(raw)
     # what is not in memory is not read for that
-    aw.master_bias(raw.chunk(frame=1))
-    aw.master_bias(frame_set(rng.normal(100, 6, (3, 1, 40, 50)).round(), kind="bias"))
+    make(raw.chunk(frame=1))
+    make(frame_set(rng.normal(100, 6, (3, 1, 40, 50)).round(), kind=kind))

@@ -73,6 +73,16 @@ def test_biases_that_are_cut_off_have_a_floor(rng, offset):
     assert (floor.value, floor.share) == (0, (bias == 0).mean())
 
 
+@pytest.mark.parametrize("noise", [0.3, 3.0])
+def test_only_zero_is_a_floor_of_darks_whose_pixels_differ_by_their_current(rng, noise):
+    current = rng.exponential(5.0, SHAPE)
+    dark = np.rint(100 + rng.poisson(current) + rng.normal(0, noise, SHAPE))
+    assert floor_of(counted(dark), noise_alone=False) is None
+    cut = np.clip(dark - 100, 0, None)
+    floor = floor_of(counted(cut), noise_alone=False)
+    assert (floor.value, floor.share) == (0, (cut == 0).mean())
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.2, 0.4, 1.0, 6.0])
 def test_biases_that_are_not_have_none_with_or_without_dead_columns(rng, noise):
     bias = np.rint(rng.normal(100.3, noise, SHAPE))
