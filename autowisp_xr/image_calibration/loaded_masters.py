@@ -16,12 +16,13 @@ from astropy.io import fits
 from autowisp_xr import provenance
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispWarning, CalibrationError, HeaderError, ImageMismatchError
+from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.open import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates
-from autowisp_xr.headers.processing import stated_correction
+from autowisp_xr.headers.processing import Statement, stated_bias, stated_correction
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
 from autowisp_xr.image_calibration.raw_frame import Channels, by_channel, inside, interleaved
@@ -32,7 +33,7 @@ from autowisp_xr.traits import Traits
 
 _FLAT_RANGE = (0.2, 5.0)
 
-_NOT_ASKED = ("size", "area", "channels", "unit", "pixel_type")
+NOT_ASKED = ("size", "area", "channels", "unit", "pixel_type")
 """Traits that the original checks itself, or not at all."""
 
 
@@ -62,6 +63,8 @@ class Loaded(NamedTuple):
     traits: Traits = Traits(kind="other")
     level: float = 1.0
     """The median of some pixels."""
+    bias: Statement | None = None
+    """Whether the bias was subtracted from it; None where nothing states it."""
 
     def __repr__(self) -> str:
         return repr(self.name)
@@ -210,7 +213,9 @@ class LoadedMaster:
         sample = image[::4, ::4]
         sample = sample[np.isfinite(sample)]
         level = float(np.median(sample)) if sample.size else 1.0
-        return Loaded(path, [entry], planes, header, sha1, traits_of(header, kind), level)
+        steps = provenance.steps_of(read_layout(path).history)
+        traits, bias = traits_of(header, kind), stated_bias(header, steps)
+        return Loaded(path, [entry], planes, header, sha1, traits, level, bias)
 
 
 def _shape_of(loaded: Loaded) -> tuple[int, ...]:
@@ -231,7 +236,7 @@ def _doubts(
 ) -> Iterator[str]:
     """Yield the reasons why the files of a master do not seem to belong to a frame."""
     exposure = () if params["exposure_seconds"] in (None, "EXPTIME") else ("exposure",)
-    names = [name for name in KINDS[kind].serves if name not in (*_NOT_ASKED, *exposure)]
+    names = [name for name in KINDS[kind].serves if name not in (*NOT_ASKED, *exposure)]
     before = stated_correction(raw, kind)
     for channel, own in params[kind]["loaded"].items():
         file, header = own.name, own.header
@@ -253,7 +258,7 @@ def _doubts(
                 yield f"{file} is {found}"
         if before is not None and before.made:
             yield f"{file} is given for frames whose {kind} was corrected before ({before.by})"
-        bias = stated_correction(header, "bias")
+        bias = own.bias
         if kind == "dark" and bias is not None and bias.made != (params["bias"] is not None):
             if not bias.made:
                 yield f"{file} holds the bias ({bias.by}), which is subtracted from the frames, too"

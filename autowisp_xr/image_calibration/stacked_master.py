@@ -33,8 +33,11 @@ from autowisp_xr.headers.fate_rules import set_facts
 from autowisp_xr.headers.fates import TABLE
 from autowisp_xr.headers.product import raw_gain_facts
 from autowisp_xr.headers.values import Cards
+from autowisp_xr.image_calibration.loaded_masters import NOT_ASKED, traits_of
 from autowisp_xr.image_calibration.outputs import check_output
 from autowisp_xr.image_calibration.parameters import check_names
+from autowisp_xr.kinds import KINDS
+from autowisp_xr.matching import reason_against
 from autowisp_xr.options import Average, upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.stack.options import MatchChoice, as_matched
@@ -218,6 +221,7 @@ def stacked(
             stacklevel=4,
         )
     needs_exposures = options.average == "sum" or options.scale is not None
+    _warn_of_unlike(frames, leave_out=("exposure",) if needs_exposures else ())
     if needs_exposures:
         frames = frames.assign_coords(exposure=("frame", _exposures(frames)))
     master = stack(
@@ -240,6 +244,26 @@ def stacked(
     _document(header, frames["path"].values.tolist(), options, master["image"].attrs["units"])
     set_cards(header, custom_header)
     return master, header
+
+
+def _warn_of_unlike(frames: xr.Dataset, leave_out: Collection[str]) -> None:
+    """Warn, once for a trait, of frames that the verbs would not make one master of."""
+    headers = [parse_header(str(text)) for text in frames["header"].values]
+    paths = frames["path"].values.tolist()
+    written = value_of(headers[0], "IMAGETYP") if headers else None
+    kind = KeywordAliases().image_type_of(written or "") or "object"
+    apart = (*NOT_ASKED, "night", *leave_out)
+    names = [name for name in KINDS[kind].alike if name not in apart] if kind in KINDS else []
+    traits = [traits_of(header, kind) for header in headers]
+    for name in names:
+        reasons = (reason_against(traits[0], own, names=[name]) for own in traits)
+        found = next(((path, why) for path, why in zip(paths, reasons, strict=True) if why), None)
+        if found is not None:
+            warnings.warn(
+                f"{found[0]} is {found[1]} as {paths[0]} is; they are stacked all the same",
+                AutowispWarning,
+                stacklevel=5,
+            )
 
 
 def _exposures(frames: xr.Dataset) -> list[float]:

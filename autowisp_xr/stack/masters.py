@@ -162,7 +162,7 @@ def master_dark(
 
 
 def _warn_of_floor(ds: xr.Dataset, kind: str) -> None:
-    """Warn of frames without light in memory whose values are cut off, so that their level is too high."""
+    """Warn of frames in memory whose values are cut off, so that their level is too high."""
     image = ds["image"].variable
     if not (schema.is_raw(ds) and blocks.in_memory(image)):
         return

@@ -121,6 +121,7 @@ def test_frames_of_two_channels_are_not_mixed(frames, capsys):
     for frame in frames:
         fits.setval(frame, "IMAGETYP", value="object")
         fits.setval(frame, "JD-OBS", value=2460000.5)
+        fits.setval(frame, "EXPTIME", value=90.0)
     for frame in frames[:2]:
         fits.setval(frame, "CLRCHNL", value="R")
     assert run("raw", *NAME, "--min-valid-frames", "2") == 1

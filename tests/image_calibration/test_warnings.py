@@ -198,3 +198,46 @@ def test_warns_of_a_gain_that_the_header_contradicts(here):
     with pytest.warns(aw.AutowispWarning, match=r"raw.fits states a gain of 2.5 .*with gain=1 all"):
         calibrate(raw)
     calibrate(raw, gain=2.4)
+
+
+STACK = {"min_valid_frames": 2, "min_valid_values": 2, "outlier_threshold": 1.2}
+
+
+def test_warns_of_a_dark_that_the_classes_have_made_without_a_bias_beside_one(raw):
+    """No card states it, but the history of its file does."""
+    write("b.fits", 10.0, IMAGETYP="masterzero")
+    bare = Calibrator(saturation_threshold=5e4)
+    for name in ("d0", "d1"):
+        write(f"{name}.fits", 10.0, IMAGETYP="dark", EXPTIME=30.0)
+        bare(raw=f"{name}.fits", calibrated=f"{name}_c.fits")
+    MasterMaker(**STACK)(["d0_c.fits", "d1_c.fits"], "m.fits")
+    with pytest.warns(aw.AutowispWarning, match=r"m\.fits holds the bias .its history names no"):
+        calibrate(raw, master_bias="b.fits", master_dark="m.fits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        calibrate(raw, master_dark="m.fits")
+
+
+@pytest.mark.parametrize(
+    ("kind", "cards", "other", "differ"),
+    [
+        ("zero", {"GAIN": 100}, {"GAIN": 300}, "of the gain setting 300, not 100"),
+        ("dark", {"CCD_TEMP": -20.0}, {"CCD_TEMP": 20.0}, "at 20.0 C, not -20.0 C"),
+        ("dark", {"EXPTIME": 60.0}, {"EXPTIME": 30.0}, "exposed 30 s, not 60 s"),
+        ("flat", {"EXPTIME": 6.0}, {"EXPTIME": 3.0}, ""),
+        ("zero", {"CCD_TEMP": -20.0}, {"CCD_TEMP": -19.0}, ""),
+    ],
+)
+def test_warns_of_frames_of_which_the_verbs_make_no_master(here, kind, cards, other, differ):
+    files = [
+        write(f"{number}.fits", 10.0, IMAGETYP=kind, **one)
+        for number, one in enumerate((cards, cards, other))
+    ]
+    make = MasterMaker(**STACK)
+    if differ:
+        with pytest.warns(aw.AutowispWarning, match=rf"2\.fits is {differ} as 0\.fits is"):
+            make(files, "m.fits")
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make(files, "m.fits")
