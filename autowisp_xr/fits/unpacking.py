@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from autowisp_xr.addresses import is_ordinary
+
 Unpacked = gzip.GzipFile | bz2.BZ2File
 
 UNREADABLE = (OSError, EOFError, OverflowError, ValueError, zlib.error)
@@ -33,7 +35,9 @@ def unpacked(file: BinaryIO) -> Iterator[Unpacked]:
 
 @contextmanager
 def opened(path: str) -> Iterator[BinaryIO | Unpacked]:
-    """Open a file, unbuffered, or what is inside it where it is packed."""
+    """Open a file, unbuffered, or what is inside it where it is packed; OSError for a pipe."""
+    if not is_ordinary(path):
+        raise OSError(f"{path} is no ordinary file")
     with open(path, "rb", buffering=0) as file:
         packed = is_packed(file.read(len(_BZIP2)))
         file.seek(0)

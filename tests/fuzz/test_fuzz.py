@@ -52,6 +52,8 @@ def test_pipes_devices_and_links_to_themselves_are_left_out_by_name(doors):
     }
     for name in ("pipe.fits", "zeros.fits", "full.fits", "null.fits"):
         assert "is no ordinary file" in out[name]
+    summary = str(aw.reduce("raw", "out", defects="none"))
+    assert all(name in summary for name in out)
     for name in ("pipe.ser", "pipe.tif", "pipe.xisf"):
         with pytest.raises(aw.BadImageError, match="is no ordinary file"):
             aw.open_fits(f"raw/{name}")
