@@ -15,9 +15,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from autowisp_xr.errors import BadImageError
 from autowisp_xr.frame_records import digest
 from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.product_writing import STORE
+from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.units import Export, Make, ranges
 
 _OF_THE_RUN = {"scheduler", "workers", "units", "report", "prune"}
@@ -70,6 +72,19 @@ def planned_units(
                 for of_frames in ranges(len(product.frames.records), 1)
             ]
     return [*makes, *exports]
+
+
+def check_frames(plan: Plan, making: Make) -> None:
+    """Refuse to make something of other frames than those of which it was planned.
+
+    Raises
+    ------
+    BadImageError
+        Where there are others by now, or one of their files has changed.
+    """
+    products = (one for one in plan.products if one.group == making.group and not one.stopped)
+    if any(making.frames not in ("", _frames(product)) for product in products):
+        raise BadImageError(sentence("unit_of_other_frames", group=making.group))
 
 
 def _anywhere(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from autowisp_xr.night.engines import workers_of
 from autowisp_xr.night.exporting import Exporter
 from autowisp_xr.night.known_cameras import known_cameras
 from autowisp_xr.night.plan import Plan, Product, by_setup, plan_night
-from autowisp_xr.night.planned_units import planned_units
+from autowisp_xr.night.planned_units import check_frames, planned_units
 from autowisp_xr.night.product_writing import STORE, RawPlace, StoreForm, Writer
 from autowisp_xr.night.projection import projection_of
 from autowisp_xr.night.recipes import Recipes
@@ -253,6 +253,8 @@ def reduce(
         given["manifest"] = frames.Manifest(target / STORE)
         plan = plan_night(night, **given, report=report)
         plan = replace(plan, make_fringes=make_fringes)
+        if making is not None:
+            check_frames(plan, making)
         read = [record.path for record in plan.records]
         if others:
             read += frames.find_files(others, deep=True, skip=[target])

@@ -3,6 +3,7 @@
 import os
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,21 @@ def test_what_lies_in_the_place_of_a_file_is_kept_unless_it_may_be_replaced(unit
 def test_a_unit_of_a_set_that_is_another_by_now_is_refused(unit):
     with pytest.raises(BadImageError, match="V_60s holds something else than when this unit was"):
         run(replace(unit, identity="of others"))
+
+
+def test_a_unit_whose_frames_are_others_by_now_is_refused(night, tmp_path):
+    path = tmp_path / "units.jsonl"
+    reduce(night, tmp_path / "out", units=path, camera=aw.Camera(gain=1.0, read_noise=1.0))
+    units = read_units(path)
+    make = next(one for one in units if isinstance(one, Make) and one.group == "calibrated/V_60s")
+    run(units[0])
+    (tmp_path / "moved").mkdir()
+    light = next(one for one in sorted(Path(night).iterdir()) if "object" in one.name)
+    light = light.rename(tmp_path / "moved" / light.name)
+    with pytest.raises(BadImageError, match="V_60s are others than when this unit was planned"):
+        run(make)
+    light.rename(Path(night) / light.name)
+    assert run(make)
 
 
 def test_a_night_is_made_by_whoever_carries_out_its_units_in_their_order(
