@@ -4,13 +4,14 @@ import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from operator import attrgetter
 from typing import TypeVar
 
 from autowisp_xr import schema
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import ImageMismatchError
+from autowisp_xr.first_names import first_of
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.planes import Hdu, Mosaic
 from autowisp_xr.frames.names import bare_name
@@ -19,7 +20,7 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.place import with_place
 from autowisp_xr.regions import ChannelSlice, Region
 
-_LISTED = 5
+_listed = partial(first_of, most=5)
 _T = TypeVar("_T")
 
 
@@ -118,11 +119,6 @@ def _start_in_common(records: Sequence[FileRecord]) -> tuple[int, int]:
         "row {0[0]}, column {0[1]}",
         "the images start at different raw pixels (LTV1, LTV2, IMAGAREA)",
     )
-
-
-def _listed(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-    return ", ".join(paths[:_LISTED]) + more
 
 
 def _of_chosen_channels(

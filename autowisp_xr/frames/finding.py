@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autowisp_xr.addresses import file_of, is_ordinary, local_path
+from autowisp_xr.first_names import first_of
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.formats.pictures import format_of, frames_in
 from autowisp_xr.formats.pictures import names as formats
@@ -68,11 +69,10 @@ def _describe_hidden(hidden: Mapping[str, int]) -> list[str]:
     """Describe frames whose own name, or that of a folder, begins with a dot."""
     if not hidden:
         return []
-    number, (first, *others) = sum(hidden.values()), hidden
-    more = f" and {len(others)} more" if others else ""
+    number = sum(hidden.values())
     return [
         f"passed over {number} file{'' if number == 1 else 's'} with a dot before its name or that "
-        f"of a folder ({first}{more}): they take no part; rename what is meant"
+        f"of a folder ({first_of(list(hidden))}): they take no part; rename what is meant"
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from autowisp_xr.arrays import Numbers
 from autowisp_xr.errors import AutowispError, BadImageError, HeaderError
+from autowisp_xr.first_names import first_of
 from autowisp_xr.fits.checksums import check_sum
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.layout import read_layout
@@ -148,10 +149,7 @@ def doubts_of_files(records: Iterable[FileRecord]) -> list[str]:
     for record in records:
         for doubt in record.layout.doubts:
             found.setdefault(doubt, []).append(record.path)
-    return [
-        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {doubt}"
-        for doubt, paths in found.items()
-    ]
+    return [f"{first_of(paths)}: {doubt}" for doubt, paths in found.items()]
 
 
 def checked(records: Iterable[FileRecord]) -> list[FileRecord]:

@@ -19,6 +19,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.addresses import local_path
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
+from autowisp_xr.first_names import first_of
 from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.atomic_write import check_name, write_whole
 from autowisp_xr.frames.names import fill_template
@@ -383,7 +384,7 @@ def _check_places(targets: list[Target], inputs: Collection[str], *, overwrite: 
         check_name(target.path, read)
     existing = [target.path for target in targets if os.path.lexists(target.path)]
     if existing and not overwrite:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise FileExistsError(
-            f"{existing[0]!r}{more} exists already; choose another name, or overwrite=True"
+            f"{first_of([*map(repr, existing)])} exists already; choose another name, or "
+            "overwrite=True"
         )

@@ -8,6 +8,7 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import CalibrationError, ImageMismatchError
+from autowisp_xr.first_names import first_of
 from autowisp_xr.kinds import KINDS, TEMPERATURE_TOLERANCE
 from autowisp_xr.matching import lowest_of_parts, same_exposure
 from autowisp_xr.measure import frame_pairs
@@ -164,5 +165,4 @@ def _names(ds: xr.Dataset, which: object) -> str:
     """List a few of the frames for which something holds; "" for none."""
     every = np.broadcast_to(np.asarray(which), (ds.sizes["frame"],))
     names = [name for name, one in zip(schema.names(ds, "frame"), every, strict=True) if one]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return first_of(names, _SHOWN)

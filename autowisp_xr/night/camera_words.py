@@ -8,6 +8,7 @@ from pathlib import Path
 from autowisp_xr.camera import Camera
 from autowisp_xr.camera_library import Nominal, nominal
 from autowisp_xr.errors import HeaderError
+from autowisp_xr.first_names import first_of
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.headers.aliases import KeywordAliases
@@ -97,10 +98,10 @@ def model_of(record: FileRecord) -> Nominal | None:
 
 def disagreement(name: str, stated: Mapping[float, Sequence[str]]) -> str:
     """Report that headers do not agree, with all values and files."""
-    values = []
-    for value, paths in sorted(stated.items(), reverse=True):
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        values.append(f"{value:g} ({Path(paths[0]).name}{more})")
+    values = [
+        f"{value:g} ({first_of([Path(path).name for path in paths])})"
+        for value, paths in sorted(stated.items(), reverse=True)
+    ]
     return f"the headers disagree on the {plain(name)}: {' and '.join(values)}"
 
 

@@ -19,6 +19,7 @@ from autowisp_xr import measure, schema
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning, CalibrationError
+from autowisp_xr.first_names import first_of
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.night import camera_words
 from autowisp_xr.night.camera_words import UNITS
@@ -386,8 +387,7 @@ def _of_amplifiers(
     if measured:
         notes.append(sentence("measured", numbers="; ".join(measured), **numbers))
     for name, lines in off.items():
-        more = f" and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
         values = {"name": plain(name), "number": len(lines), "of": len(amplifiers)}
-        values |= {"lines": "; ".join(lines[:_LISTED]), "more": more, "unit": UNITS[name]}
+        values |= {"lines": first_of(lines, _LISTED, joined="; "), "unit": UNITS[name]}
         notes.append(sentence("amplifiers_otherwise", **values))
     return tuple(amplifiers), tuple(notes), errors

@@ -16,6 +16,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from autowisp_xr.first_names import first_of
+
 DOUBT = "DOUBT: "
 """How a sentence about something that may be wrong begins."""
 
@@ -138,8 +140,7 @@ def named(names: Sequence[str], width: int = _WIDTH) -> str:
     shown = 1
     while shown < len(names) and len(", ".join(names[: shown + 1])) <= width:
         shown += 1
-    more = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {more} more" if more else "")
+    return first_of(names, shown)
 
 
 def some_of(names: Sequence[str], of: int) -> str:

@@ -20,6 +20,7 @@ from autowisp_xr import flats, frames, provenance, schema, steps
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.file_digests import hashed_entry
+from autowisp_xr.first_names import first_of
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.named_masters import NamedMasters
 from autowisp_xr.headers.fates import ROWS
@@ -206,13 +207,9 @@ def _check_inputs(inputs: Sequence[Mapping[str, Any]]) -> None:
         if now["sha256"] != entry.get("sha256", now["sha256"]) or now["size"] != entry["size"]:
             changed.append(entry["path"])
     if gone:
-        raise CannotVerifyError(sentence("inputs_gone", files=_first_of(gone)))
+        raise CannotVerifyError(sentence("inputs_gone", files=first_of(gone)))
     if changed:
-        raise CannotVerifyError(sentence("inputs_changed", files=_first_of(changed)))
-
-
-def _first_of(paths: Sequence[str]) -> str:
-    return paths[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+        raise CannotVerifyError(sentence("inputs_changed", files=first_of(changed)))
 
 
 def _camera(options: Mapping[str, Any], opened: xr.Dataset, path: str) -> Camera:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autowisp_xr.arrays import Floats
+from autowisp_xr.first_names import first_of
 from autowisp_xr.night import ReducedNight
 
 MINUS = "\u2212"
@@ -163,9 +164,7 @@ def title_of(recorded: ReducedNight) -> str:
 
 def listed(names: Sequence[str], most: int = 3) -> str:
     """List a few names, and the number of the others."""
-    distinct = list(dict.fromkeys(filter(None, names)))
-    more = f" and {len(distinct) - most} more" if len(distinct) > most else ""
-    return ", ".join(distinct[:most]) + more
+    return first_of(list(dict.fromkeys(filter(None, names))), most)
 
 
 def coded(text: str) -> Any:
