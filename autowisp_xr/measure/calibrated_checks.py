@@ -11,7 +11,7 @@ from autowisp_xr.arrays import Bools, Cube, Floats, Integers
 from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.blank_noise import Blocks, DarkResidue, Noise, dark_residue, noise_of
-from autowisp_xr.stats.sampling import good_only, scatter_of_neighbours, spread
+from autowisp_xr.stats.sampling import is_good, scatter_of_neighbours, spread
 
 _FAR = 5.0
 """Errors below zero, where one of 3.5 million good pixels is by chance."""
@@ -78,7 +78,7 @@ def _bands_of(frames: Sequence[Sequence[xr.Dataset]]) -> Iterator[list[Bands]]:
         held = [part.load() for part in parts]
         planes = {name: np.stack([part[name].values for part in held], axis=1) for name in held[0]}
         image = planes["image"]
-        good = np.isfinite(good_only(image, planes.get("mask")))
+        good = is_good(image, planes.get("mask"))
         variance = planes.get("variance", np.full(image.shape, np.nan))
         yield [Bands(*channel) for channel in zip(image, variance, good, strict=True)]
 

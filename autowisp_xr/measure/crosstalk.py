@@ -10,11 +10,11 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Bools, Floats, Integers
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
-from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.clip import MAD_TO_SIGMA
 from autowisp_xr.measure.frame_pairs import check_raw
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stats.instrumental import instrumental_fit
+from autowisp_xr.stats.sampling import good_only
 from autowisp_xr.steps.calibration import calibrated
 from autowisp_xr.steps.crosstalk import pixels_in_order
 
@@ -135,8 +135,7 @@ class _Seen(NamedTuple):
 
 
 def _bright(frame: xr.Dataset, camera: Camera) -> _Seen:
-    good = frame["mask"].values[0] & np.uint8(Flag.BAD) == 0
-    image = np.where(good, frame["image"].values[0].astype(np.float64), np.nan)
+    image = good_only(frame["image"].values[0], frame["mask"].values[0]).astype(np.float64)
     read = pixels_in_order(frame, camera, image)
     away = max(map(abs, _AWAY))
     width = read.shape[2] - 2 * away

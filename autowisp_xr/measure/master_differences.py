@@ -12,8 +12,8 @@ import xarray as xr
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bools, Floats, Image, Integers
 from autowisp_xr.errors import AutowispWarning
-from autowisp_xr.flags import Flag
 from autowisp_xr.matching import ALLOWABLE
+from autowisp_xr.stats.sampling import is_good
 from autowisp_xr.steps.master_matching import reason_between
 
 _BELOW = 0.16
@@ -58,9 +58,8 @@ class Plane(NamedTuple):
         image, variance = (
             np.ascontiguousarray(channel[name].values) for name in ("image", "variance")
         )
-        usable = np.isfinite(image) & (variance >= 0) & (variance < np.inf)
-        if "mask" in channel:
-            usable &= channel["mask"].values & np.uint8(Flag.BAD) == 0
+        usable = is_good(image, channel["mask"].values if "mask" in channel else None)
+        usable &= (variance >= 0) & (variance < np.inf)
         return cls(image, variance, usable)
 
 

@@ -15,7 +15,6 @@ from autowisp_xr import measure, schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.errors import AutowispError, AutowispWarning
-from autowisp_xr.flags import Flag
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import reason_against
 from autowisp_xr.night.checks_of_calibrated import BELOW_ZERO, SURE
@@ -23,7 +22,7 @@ from autowisp_xr.night.checks_of_levels import noise_of_frames
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.sentences import Doubts, sentence, some_of
-from autowisp_xr.stats.sampling import good_only
+from autowisp_xr.stats.sampling import good_only, is_good
 
 _SHAPE = 0.03
 """Range of the shapes of flats: those of a lamp agree to a few tenths of a per cent, those of
@@ -233,9 +232,7 @@ def current_left(seconds: float, level: float, darks: Iterable[KnownDark]) -> st
 def _median(master: xr.Dataset, name: str) -> float:
     """Return the median of the good pixels of a variable; NaN where none is good."""
     values = master[name].values
-    good = np.isfinite(values)
-    if "mask" in master:
-        good &= master["mask"].values & np.uint8(Flag.BAD) == 0
+    good = is_good(values, master["mask"].values if "mask" in master else None)
     # planes are large: what is known of one takes no more room than it
     values = values[good]
     return float(np.median(values, overwrite_input=True)) if values.size else math.nan

@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr.arrays import Floats
-from autowisp_xr.flags import Flag
 from autowisp_xr.plot.stretches import MAD
+from autowisp_xr.stats.sampling import is_good
 
 ROWS = 128
 """So many rows of a frame, evenly spread, are enough for its level and noise."""
@@ -19,9 +19,7 @@ def some_rows(ds: xr.Dataset) -> xr.Dataset:
 def good_values(plane: xr.Dataset) -> Floats:
     """Return the image of a plane (y, x) in memory; NaN where it bears a flag of BAD."""
     values = plane["image"].values.astype(np.float64)
-    good = np.isfinite(values)
-    if "mask" in plane:
-        good &= (plane["mask"].values & np.uint8(Flag.BAD)) == 0
+    good = is_good(values, plane["mask"].values if "mask" in plane else None)
     return np.where(good, values, np.nan)
 
 

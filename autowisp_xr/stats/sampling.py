@@ -18,6 +18,14 @@ def good_only(image: Numbers, mask: Mask | None) -> Numbers:
     return image if mask is None else np.where(mask & np.uint8(Flag.BAD), np.nan, image)
 
 
+def is_good(image: Numbers, mask: Mask | None) -> Bools:
+    """Whether the pixels of an image are finite, and have no flag where there is a mask."""
+    good = np.isfinite(image)
+    if mask is not None:
+        good &= mask & np.uint8(Flag.BAD) == 0
+    return good
+
+
 def scatter_of_neighbours(image: Numbers, good: Bools) -> float:
     """Return the standard deviation of a pixel by what differs between neighbours along the rows.
 

@@ -28,9 +28,9 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Bits, Floats, Integers, Planes
 from autowisp_xr.bridge import blocks
-from autowisp_xr.flags import Flag
 from autowisp_xr.stats.averages import quantile_of
 from autowisp_xr.stats.order_statistics import trimmed_factors
+from autowisp_xr.stats.sampling import is_good
 from autowisp_xr.steps.noise import AddNoise
 
 _PLANE = schema.DIMS[1:]
@@ -113,9 +113,8 @@ def _curves(
             plane[channel].ravel()[::step].astype(np.float64) for plane in (image, variance)
         )
         scatter /= _share(None if count is None else count[channel].ravel()[::step], ratios)
-        good = np.isfinite(level) & np.isfinite(scatter)
-        if mask is not None:
-            good &= mask[channel].ravel()[::step] & np.uint8(Flag.BAD) == 0
+        flags = None if mask is None else mask[channel].ravel()[::step]
+        good = is_good(level, flags) & np.isfinite(scatter)
         numbers = np.zeros(1, int) if reader is None else reader[channel].ravel()[::step]
         own = [good & (numbers == amplifier) for amplifier in range(inverse_gain.shape[1])]
         curves[channel] = [_means_of_parts(level[some], scatter[some]) for some in own]

@@ -26,6 +26,7 @@ from autowisp_xr.arrays import Bits, Bools, Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
+from autowisp_xr.stats.sampling import is_good
 from autowisp_xr.steps.base import MasterStep, absent
 
 _LEAST_OVER_NOISE = 3.0
@@ -158,7 +159,7 @@ def _lit_only(image: Planes, variance: Planes | None, *, least: float) -> tuple[
 
 
 def _comparable(image: Planes, mask: Bits, variance: Planes, *, min_flat: float) -> tuple[Planes]:
-    good = np.isfinite(image) & (mask & np.uint8(Flag.BAD) == 0)
+    good = is_good(image, mask)
     # of no level yet, so that uncertainties alone can show it
     good &= _significant(image, variance) if min_flat > 0 else True
     return (np.where(good, image, np.nan),)

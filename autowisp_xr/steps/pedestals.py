@@ -16,9 +16,9 @@ from astropy.io import fits
 from autowisp_xr import provenance
 from autowisp_xr.arrays import Floats
 from autowisp_xr.errors import AutowispWarning, CalibrationError
-from autowisp_xr.flags import Flag
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.processing import Statement, stated_bias, stated_correction
+from autowisp_xr.stats.sampling import is_good
 
 _MADE = {"calibrate", "stack", "subtract_bias_level", "subtract_overscan"}
 _REMEDY = "make it with master_dark(frames, bias=...)"
@@ -193,9 +193,7 @@ def samples(master: xr.Dataset) -> list[Floats]:
     step = 1 if master["image"].size <= _ALL else 4
     part = {"y": slice(None, None, step), "x": slice(None, None, step)}
     image = master["image"].isel(part).values
-    good = np.isfinite(image)
-    if "mask" in master:
-        good &= master["mask"].isel(part).values & np.uint8(Flag.BAD) == 0
+    good = is_good(image, master["mask"].isel(part).values if "mask" in master else None)
     return [plane[kept] for plane, kept in zip(image, good, strict=True)]
 
 
