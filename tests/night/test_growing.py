@@ -12,10 +12,10 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr import Camera, simulate
 from autowisp_xr.night.defect_masks import DefectMasks
+from autowisp_xr.night.known_cameras import settled
 from autowisp_xr.night.measured_camera import KnownCamera
 from autowisp_xr.night.product_writing import Writer
 from autowisp_xr.night.record import Record
-from autowisp_xr.night.renewal import settled
 from autowisp_xr.store import growing
 from tests.night.reducing import reduce
 
