@@ -13,9 +13,6 @@ from autowisp_xr.addresses import file_of
 _READERS = max(4, min(os.cpu_count() or 1, 16))
 """Number of files that are digested at a time: some of them wait for Python's lock."""
 
-_PIECE = 1 << 20
-"""Bytes read at a time: they are digested in the cache of a core."""
-
 _Version = tuple[str, int, int, str]
 """Path, size and time of change of a file, and the kind of digest."""
 
@@ -97,9 +94,5 @@ def _file_digest(path: str, size: int, changed: int, kind: str) -> str | None:
 
 @cache
 def _digest_of(path: str, size: int, changed: int, kind: str) -> str:
-    digest = hashlib.new(kind)
-    piece = memoryview(bytearray(min(_PIECE, size)))
     with open(path, "rb", buffering=0) as file:
-        while number := file.readinto(piece):
-            digest.update(piece[:number])
-    return digest.hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()
