@@ -87,14 +87,9 @@ def know_camera(
     known = _measured(sets, saturating, seen, checks)
     lines = (line,) if line else ()
     summed_up = camera_words.describe(records, known.camera, seen.unseen)
-    return KnownCamera(
-        known.camera,
-        (*known.notes, *lines, *seen.notes, *filter(None, [summed_up])),
-        known.found if saturating is camera else known.found + lines,
-        known.errors,
-        known.curve,
-        known.library,
-    )
+    notes = (*known.notes, *lines, *seen.notes, *filter(None, [summed_up]))
+    found = known.found if saturating is camera else known.found + lines
+    return known._replace(notes=notes, found=found)
 
 
 def _measured(
