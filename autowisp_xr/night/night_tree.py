@@ -1,7 +1,7 @@
 """``open_night``: a folder of frames as a tree of lazy Datasets and a table."""
 
 from collections.abc import Callable, Mapping, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,5 @@ def _results(place: Path) -> xr.DataTree:
     nodes = {f"/{group}": recipes.open_zarr(place, group=group) for group in groups}
     table = xr.Dataset()
     if (place / SUMMARY_GROUP / "zarr.json").exists():
-        opening: dict[str, Any] = {"chunks": None, "consolidated": False}
-        table = xr.open_zarr(fspath(place), group=SUMMARY_GROUP, **opening).load()
+        table = store.open_table(place, group=SUMMARY_GROUP)
     return xr.DataTree.from_dict({"/": table, **nodes}, name="night")

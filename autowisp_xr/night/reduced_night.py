@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.summary import CURVE, FORM, RECORD, SUMMARY_GROUP
+from autowisp_xr.store import open_table
 from autowisp_xr.store.group import Group
 
 
@@ -90,7 +91,7 @@ class ReducedNight:
         store = place / STORE
         if not (store / SUMMARY_GROUP / "zarr.json").exists():
             raise FileNotFoundError(sentence("no_results", path=out))
-        table = _opened(store, SUMMARY_GROUP)
+        table = open_table(store, group=SUMMARY_GROUP)
         if RECORD not in table.attrs:
             raise AutowispError(sentence("no_record", path=out))
         record: dict[str, Any] = json.loads(table.attrs.pop(RECORD))
@@ -103,7 +104,7 @@ class ReducedNight:
         lines: dict[str, Any] = {name: tuple(record.pop(name)) for name in ("doubts", "notes")}
         group = Group.at(store, SUMMARY_GROUP).open("r")
         names = sorted(name for name, _ in group.groups() if name.startswith(CURVE))
-        curves = [_opened(store, f"{SUMMARY_GROUP}/{name}") for name in names]
+        curves = [open_table(store, group=f"{SUMMARY_GROUP}/{name}") for name in names]
         return cls(
             out=place,
             night=table.attrs["night"],
@@ -113,8 +114,3 @@ class ReducedNight:
             **lines,
             **record,
         )
-
-
-def _opened(store: Path, group: str) -> xr.Dataset:
-    given: dict[str, Any] = {"chunks": None, "consolidated": False}
-    return xr.open_zarr(fspath(store), group=group, **given).load()

@@ -1,6 +1,7 @@
 from .cubes import damage_of as damage_of
 from .cubes import groups_of as groups_of
 from .cubes import identity_of as identity_of
+from .cubes import open_table as open_table
 from .cubes import open_zarr as open_zarr
 from .cubes import remove as remove
 from .cubes import stated_identity as stated_identity

@@ -11,6 +11,7 @@ sees to it that nobody else does.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
 from typing import Any, cast
 
 import numpy as np
@@ -191,6 +192,12 @@ def write_table(ds: xr.Dataset, store: StoreLike, *, group: str) -> None:
     if place.folder is not None and place.folder.exists():
         remove(store, group)
     create(place, ds, {}, {}, outlined=())
+
+
+def open_table(store: str | PathLike[str], *, group: str) -> xr.Dataset:
+    """Return the columns that :func:`write_table` wrote into a group, in memory."""
+    given: dict[str, Any] = {"chunks": None, "consolidated": False}
+    return xr.open_zarr(fspath(store), group=group, **given).load()
 
 
 def _write(
