@@ -7,9 +7,8 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.arrays import Bits, Image
-from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Defect
-from autowisp_xr.plot.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, new_picture
+from autowisp_xr.plot import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +18,14 @@ _PANEL, _HEIGHT = 4.6, 4.6
 """Inches."""
 
 _COLOURS = {
-    Defect.UNSTABLE: VERMILLION,
-    Defect.NOISY: BLUE,
+    Defect.UNSTABLE: figures.VERMILLION,
+    Defect.NOISY: figures.BLUE,
     Defect.DEAD: "#000000",
-    Defect.SATURATED: PURPLE,
-    Defect.NONLINEAR: GREEN,
-    Defect.LINE: SKY,
-    Defect.CLUSTER: GREY,
-    Defect.HOT: ORANGE,
+    Defect.SATURATED: figures.PURPLE,
+    Defect.NONLINEAR: figures.GREEN,
+    Defect.LINE: figures.SKY,
+    Defect.CLUSTER: figures.GREY,
+    Defect.HOT: figures.ORANGE,
 }
 """Of Okabe and Ito; a pixel has that of its first reason."""
 
@@ -80,15 +79,11 @@ def defects(found: xr.Dataset, *, channel: str | int = 0) -> "Figure":
     >>> len(figure.axes)
     4
     """
-    if "reason" not in found or "mask" not in found:
-        raise SchemaError(
-            f"there is no 'reason' among {sorted(map(str, found.data_vars))}; give what "
-            "aw.measure.defects returns"
-        )
+    figures.check_measured(found, ("reason", "mask"), "defects")
     number = schema.number_of(channel, schema.names(found, "channel"), "channel")
     one = found.isel(channel=number)
     known = [name for name in _NUMBERS if name in one and np.isfinite(one[name].values).any()]
-    figure = new_picture(_PANEL * (1 + len(known)), _HEIGHT)
+    figure = figures.new_picture(_PANEL * (1 + len(known)), _HEIGHT)
     axes = np.atleast_1d(figure.subplots(1, 1 + len(known)))
     reason = one["reason"].values
     _draw_map(axes[0], reason)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr.errors import SchemaError
-from autowisp_xr.plot.figures import BLUE, VERMILLION, new_picture
+from autowisp_xr.plot.figures import BLUE, VERMILLION, check_measured, new_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,11 +58,7 @@ def saturation(measured: xr.Dataset, frames: xr.Dataset) -> "Figure":
     >>> len(figure.axes)
     2
     """
-    if "saturation" not in measured or "step" not in measured:
-        raise SchemaError(
-            f"there is no saturation and step among {sorted(map(str, measured.data_vars))}; give "
-            "what aw.measure.saturation returns"
-        )
+    check_measured(measured, ("saturation", "step"), "saturation")
     names = schema.names(measured, "channel")
     if names != schema.names(frames, "channel"):
         raise SchemaError(

@@ -37,7 +37,7 @@ def test_what_is_found_can_be_drawn_and_stays_as_it_is(found):
 
 
 def test_what_are_no_defects_is_refused(found):
-    with pytest.raises(SchemaError, match=r"no 'reason' .* aw\.measure\.defects returns"):
+    with pytest.raises(SchemaError, match=r"reason is missing .* aw\.measure\.defects returns"):
         plot.defects(found.drop_vars("reason"))
     with pytest.raises(ValueError, match="no channel 'R'"):
         plot.defects(found, channel="R")

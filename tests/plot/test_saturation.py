@@ -34,7 +34,7 @@ def test_the_picture_shows_where_pixels_stop_and_where_none_do(flats):
 
 def test_other_tables_and_frames_are_refused(flats):
     measured = saturation(flats)
-    with pytest.raises(aw.SchemaError, match="there is no saturation and step"):
+    with pytest.raises(aw.SchemaError, match="saturation is missing among"):
         aw.plot.saturation(measured.drop_vars("saturation"), flats)
     with pytest.raises(aw.SchemaError, match="and the frames have"):
         aw.plot.saturation(measured, flats.isel(channel=[0]))
