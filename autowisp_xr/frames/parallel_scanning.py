@@ -53,7 +53,7 @@ def scan(
         The aliases of each quantity; None for the usual ones.
     types
         {pattern: type} of frames whose headers do not give their type, or a wrong one; as for
-        :func:`autowisp_xr.frames.evidence.type_rules`. The first rule that a file fits decides,
+        :func:`autowisp_xr.frames.type_rules.type_rules`. The first rule that a file fits decides,
         over all cards and names.
 
     Returns

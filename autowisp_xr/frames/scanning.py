@@ -18,8 +18,9 @@ from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.pixels import read_rows
 from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.frames.doubts import doubts_of, guesses_of
-from autowisp_xr.frames.evidence import TypeRule, evidence_of, master_word, type_rules
+from autowisp_xr.frames.evidence import evidence_of, master_word
 from autowisp_xr.frames.names import bare_name
+from autowisp_xr.frames.type_rules import TypeRule, type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.bunit import COUNTED, unit_of
 from autowisp_xr.headers.camera_facts import amplifier_facts, channel_facts, read_facts

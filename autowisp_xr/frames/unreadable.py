@@ -4,8 +4,9 @@ from contextlib import suppress
 
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.fits.unpacking import UNREADABLE, opened
-from autowisp_xr.frames.evidence import evidence_of, named_type, type_rules
+from autowisp_xr.frames.evidence import evidence_of, named_type
 from autowisp_xr.frames.scanning import FileRecord
+from autowisp_xr.frames.type_rules import type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import AnyHeader, parse_header
 from autowisp_xr.headers.values import Cards

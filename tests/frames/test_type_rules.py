@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from autowisp_xr import provenance
 from autowisp_xr.errors import AutowispWarning, HeaderError
 from autowisp_xr.frames import FileRecord, scan, unused_rules
-from autowisp_xr.frames.evidence import rule_for, type_rules
+from autowisp_xr.frames.type_rules import rule_for, type_rules
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kinds import IMAGE_TYPES
 from autowisp_xr.opening import open_fits
