@@ -12,7 +12,7 @@ from autowisp_xr import frames
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.matching import Matching
 from autowisp_xr.night import sort_frames
-from autowisp_xr.night.camera_setups import names_for
+from autowisp_xr.night.set_names import names_for
 
 NAN = float("nan")
 
