@@ -304,8 +304,8 @@ def subtract_dark(
         ``shared_variance``; where it was made with the bias that was subtracted from ``ds``, the
         noise of that bias cancels in part, and is taken out.
     scale_dark
-        False: exposures must agree within 1 %. "down": k is the ratio of exposures, at most one;
-        "any": also upward. Scaling needs a dark that is free of bias.
+        False: exposures must agree within 1 %, which makes k one. "down": where they do not, k is
+        their ratio, at most one; "any": also upward. Scaling needs a dark that is free of bias.
     allow_mismatch
         What may differ between frames and master, as for :class:`~autowisp_xr.Matching`.
     dtype
