@@ -50,8 +50,9 @@ class MasterMaker:
         A pixel with fewer values left is flagged BAD.
     max_iter : int or inf, default inf
         Rejections at most; the average is always that of the survivors.
-    exclude_mask : sequence of str, default ("BAD",)
-        Names of flags; pixels that bear any of them are left out. Other flags are ignored.
+    exclude_mask : sequence of str, or int, default ("BAD",)
+        Names of flags, or the bitwise or of their bits; pixels that bear any of them are left out.
+        Other flags are ignored.
     compress : int, bool or None, default 16
         As for :class:`~autowisp_xr.image_calibration.Calibrator`.
     add_averaged_keywords : sequence of str, default ()

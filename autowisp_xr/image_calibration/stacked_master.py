@@ -20,7 +20,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
 from autowisp_xr.fits.lazy_pixels import Spool
-from autowisp_xr.flags import Flag, as_flag
+from autowisp_xr.flags import Flag, as_flag, names_of
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.open import open_planes
 from autowisp_xr.frames.parallel_writing import scheduler
@@ -74,8 +74,8 @@ class Stacking:
     max_iter: float | None = np.inf
     """Rejections at most."""
 
-    exclude_mask: Sequence[str] | None = ("BAD",)
-    """Names of flags; pixels that bear any of them are left out."""
+    exclude_mask: str | int | Sequence[str | int] | None = ("BAD",)
+    """Flags, by name or as their bits; pixels that bear any of them are left out."""
 
     add_averaged_keywords: Sequence[str] = ()
     """Header keywords whose values are averaged as the pixels are."""
@@ -336,8 +336,9 @@ def _document(header: fits.Header, files: Sequence[str], options: Stacking, unit
     header["AVRGFUNC"] = (label, "How values are averaged")
     header["MINAVGPX"] = (int(options.min_valid_values), "Fewest values of a good pixel")
     header["MAXREJIT"] = ("inf" if rounds is None else rounds, "Rejections at most")
-    excluded = options.exclude_mask or ()
-    names = [excluded] if isinstance(excluded, str) else list(map(str, excluded))
+    excluded: Any = options.exclude_mask or ()
+    parts = [excluded] if isinstance(excluded, str | Integral) else excluded
+    names = (part if isinstance(part, str) else names_of(as_flag(int(part))) for part in parts)
     header["XCLUDMSK"] = (",".join(names), "Flags that exclude a pixel")
     kind = str(value_of(header, "IMAGETYP") or "")
     # a master of masters is a master

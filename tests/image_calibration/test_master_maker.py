@@ -177,6 +177,7 @@ class TestMasks:
             ((), [0, 1, 2, 3]),
             ("FAULT", [0, 1, 2, 3]),
             (("OVERSATURATED", "LEAKED", "COSMIC"), [0, 1]),
+            (48 | 4, [0, 1]),
         ],
         ids=str,
     )
@@ -189,6 +190,8 @@ class TestMasks:
         found = read_planes("m.fits")
         assert found.image.item() == values[kept].mean()
         assert found.mask.item() == 0
+        if isinstance(exclude, int):
+            exclude = ("COSMIC", "SATURATED")
         names = exclude if isinstance(exclude, str) else ",".join(exclude)
         assert header_of("m.fits")["XCLUDMSK"] == names
 
