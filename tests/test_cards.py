@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 from astropy.io import fits
 
+from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.cards import (
     comment_of,
     common_header,
@@ -121,6 +123,12 @@ def test_text_that_looks_like_a_field_and_its_number_is_text(tmp_path):
     assert value_of(parse_header(render_header(found)), "FILTER") == "WHEEL: 2"
     fits.PrimaryHDU(header=found).writeto(tmp_path / "a.fits")
     assert b"FILTER  = 'WHEEL: 2'" in (tmp_path / "a.fits").read_bytes()
+
+
+@pytest.mark.parametrize("entry", [[1, 2], np.nan, b"me", (1, "one", "two")])
+def test_what_no_card_can_hold_is_refused_by_name(entry):
+    with pytest.raises(HeaderError, match=r"OBSERVER = .* is no card of a header"):
+        set_cards(fits.Header(), {"OBSERVER": entry})
 
 
 def test_the_records_of_distortions_stay_records():

@@ -74,7 +74,8 @@ def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
     Raises
     ------
     HeaderError
-        For a keyword of :data:`STRUCTURAL`; such cards of a whole header are left out.
+        For a keyword of :data:`STRUCTURAL`; such cards of a whole header are left out. For what no
+        card can hold.
     """
     if isinstance(given, fits.Header):
         cards = [card for card in given.cards if not STRUCTURAL.fullmatch(card.keyword)]
@@ -83,13 +84,18 @@ def set_cards(header: fits.Header, given: Mapping[str, Any] | None) -> None:
         for keyword, entry in (given or {}).items():
             if STRUCTURAL.fullmatch(keyword.strip().upper()):
                 raise HeaderError(f"{keyword} states how pixels are stored, and cannot be chosen")
-            value, comment = entry if isinstance(entry, tuple) else (entry, "")
-            value = ascii_text(value) if isinstance(value, str) else value
-            if isinstance(value, str) and ": " in value:
-                with _without_records():
-                    header[keyword] = (value, ascii_text(comment))
-            else:
-                header[keyword] = (value, ascii_text(comment)) if comment else value
+            try:
+                value, comment = entry if isinstance(entry, tuple) else (entry, "")
+                value = ascii_text(value) if isinstance(value, str) else value
+                if isinstance(value, str) and ": " in value:
+                    with _without_records():
+                        header[keyword] = (value, ascii_text(comment))
+                else:
+                    header[keyword] = (value, ascii_text(comment)) if comment else value
+            except ValueError as error:
+                raise HeaderError(
+                    f"{keyword} = {entry!r} is no card of a header: {error}"
+                ) from None
 
 
 _COMMENTS = {
