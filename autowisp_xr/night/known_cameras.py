@@ -16,7 +16,7 @@ from autowisp_xr.night.measured_camera import KnownCamera, know_camera
 from autowisp_xr.night.plan import Plan, by_setup, camera_with_colours
 from autowisp_xr.night.product_writing import Writer
 from autowisp_xr.night.record import Record
-from autowisp_xr.night.renewal import origins
+from autowisp_xr.night.renewal import followed, origins
 from autowisp_xr.night.sentences import plain, sentence
 
 Frames: TypeAlias = Literal["others", "same", "changed"]
@@ -71,6 +71,7 @@ def _frames_since(record: Record, place: str, sets: Sequence[FrameSet]) -> Frame
                 before |= origins(recipes.outline(record.store, group=group))
     entries = [provenance.file_entry(one.path) for one in records_of(sets)]
     now = {one["path"]: (one["size"], one["changed"]) for one in entries}
+    before, _ = followed(before, now)
     if before and before.keys().isdisjoint(now):
         return "others"
     return "same" if before == now else "changed"

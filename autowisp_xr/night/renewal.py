@@ -1,14 +1,14 @@
 """Results of an earlier run that are made again, because the night has grown or a master changed.
 
 Decision: what is ours may be replaced where its frames or its masters are others than they were,
-because files only came to exist, changed or went away: nobody has to ask for that. With the same
-frames and masters it is the choice of the user that differs, and with none of the frames it is
+because files only came to exist, changed, moved or went away: nobody has to ask for that. With the
+same frames and masters it is the choice of the user that differs, and with none of the frames it is
 another night: both need ``overwrite``. So do results with frames that are still there and cannot be
 used any more, such as damaged ones: they are better than what could be made without.
 """
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,10 +41,12 @@ def why_again(
     renewed
         Why the camera is another; "" where it is not.
     """
-    now, before = origins(made), origins(earlier)
+    now = origins(made)
+    before, moved = followed(origins(earlier), now)
     if not before.keys().isdisjoint(lost) or before.keys().isdisjoint(now):
         return ""
     differing = {
+        "moved": moved,
         "more": now.keys() - before.keys(),
         "fewer": before.keys() - now.keys(),
         "changed": {path for path in now.keys() & before.keys() if now[path] != before[path]},
@@ -77,6 +79,19 @@ _KINDS = {*KINDS, _MASK}
 def origins(ds: xr.Dataset) -> dict[str, Any]:
     """Return size and time of change of the files that a product was made of."""
     return {one["path"]: (one["size"], one["changed"]) for one in provenance.files_of(ds)}
+
+
+def followed(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Return the origins of an earlier result by the paths of today, and which of these are new.
+
+    A file was moved where it is gone, and one of its name, size and time of change has come.
+    """
+    gone = {path for path in before.keys() - now.keys() if not os.path.exists(file_of(path))}
+    new = (
+        {(Path(path).name, now[path]): path for path in now.keys() - before.keys()} if gone else {}
+    )
+    moved = {path: new.get((Path(path).name, before[path]), path) for path in gone}
+    return {moved.get(path, path): one for path, one in before.items()}, set(moved.values()) - gone
 
 
 def _masters(ds: xr.Dataset) -> dict[str, Any]:

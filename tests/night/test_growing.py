@@ -167,6 +167,21 @@ def test_a_set_of_which_all_frames_are_gone_goes_with_its_group(again):
     assert not os.path.exists(f"out/night.zarr/{LIGHTS}")
 
 
+@pytest.mark.usefixtures("again")
+def test_a_night_in_a_folder_that_was_moved_is_the_same_night(pool, sky):
+    place = f"out/{LIGHTS}/{LIGHT[0]}.fits"
+    pixels = fits.getdata(place)
+    add(pool, "object-0004")
+    os.rename("raw", "elsewhere")
+    summary = reduce("elsewhere", "out", camera=sky.camera)
+    listed = ", ".join(f"{name}.fits" for name in LIGHT)
+    assert f"made again: 3 frames moved ({listed}), 1 frame more (object-0004.fits)" in str(summary)
+    np.testing.assert_array_equal(fits.getdata(place), pixels)
+    # of a copy, nobody knows which is meant
+    shutil.copytree("elsewhere", "copied")
+    assert len(reduce("copied", "out", camera=sky.camera).failed) > 0
+
+
 def test_another_night_and_other_options_need_to_be_allowed(again):
     other = Camera(gain=2, read_noise=3)
     assert "overwrite it" in next(iter(again(camera=other)[0].failed.values()))
