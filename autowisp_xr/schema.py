@@ -151,6 +151,15 @@ def text(ds: xr.Dataset, name: str) -> str:
     return "" if value is None else str(value)
 
 
+def along_frames(ds: xr.Dataset, name: str, unknown: Any = np.nan) -> Any:
+    """Return a coordinate of each frame, or of a master, (frame); ``unknown`` where there is none.
+
+    What frames have in common is that of each of them.
+    """
+    values = ds[name].values if name in ds.coords else unknown
+    return np.broadcast_to(values, (ds.sizes.get("frame", 1),))
+
+
 def unique_names(paths: Sequence[str | PathLike[str]], names: Sequence[str]) -> list[str]:
     """Return the names of frames, equal ones behind as much of the path as distinguishes them."""
     result = list(names)

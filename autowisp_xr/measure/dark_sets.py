@@ -126,8 +126,8 @@ def sorted_darks(
 
 def along_frames(ds: xr.Dataset, name: str) -> Floats:
     """Return a number of each frame; NaN where it is not known."""
-    values = ds[name].values if name in ds.coords else np.nan
-    return np.broadcast_to(np.asarray(values, np.float64), (ds.sizes["frame"],)).copy()
+    found: Floats = schema.along_frames(ds, name).astype(np.float64)
+    return found
 
 
 def _by_exposure(numbers: list[int], exposure: Floats) -> list[list[int]]:

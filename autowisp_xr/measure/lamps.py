@@ -21,6 +21,7 @@ import xarray as xr
 from autowisp_xr.arrays import Floats
 from autowisp_xr.measure.level_ladder import Zones
 from autowisp_xr.measure.response_fit import Model
+from autowisp_xr.schema import along_frames
 
 Lamp = Literal["steady", "bracketed", "pairs", "unknown"]
 
@@ -38,9 +39,7 @@ for themselves."""
 
 def exposures_of(ds: xr.Dataset) -> Floats:
     """Return the exposures in seconds, (frame); NaN where they are not known."""
-    if "exposure" not in ds.coords:
-        return np.full(ds.sizes["frame"], np.nan)
-    given = np.broadcast_to(ds["exposure"].values, (ds.sizes["frame"],)).astype(np.float64)
+    given = along_frames(ds, "exposure").astype(np.float64)
     return np.where(given > 0, given, np.nan)
 
 

@@ -1,12 +1,13 @@
 """Coordinates of a stack: what its frames have in common, and averages of the rest."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.bridge import blocks
@@ -26,7 +27,7 @@ from autowisp_xr.headers.times import date_in, julian_date, middle_of_exposure
 from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.outliers.base import average_columns
-from autowisp_xr.schema import SHARED
+from autowisp_xr.schema import SHARED, along_frames
 from autowisp_xr.stack.levels import FrameLines, table_of
 from autowisp_xr.stack.options import Match, StackOptions
 from autowisp_xr.stack.weights import pixel_shares
@@ -110,7 +111,7 @@ def _exposure_of(
     if lines is None or not by_exposure:
         if options.average != "sum":
             return None
-        total = np.broadcast_to(ds["exposure"].values, ds.sizes["frame"]).sum()
+        total = along_frames(ds, "exposure").sum()
     else:
         first = float(np.ravel(ds["exposure"].values)[0]) * float(lines.scale.values[0, 0])
         total = first * (ds.sizes["frame"] if options.average == "sum" else 1)
@@ -124,21 +125,16 @@ def contents_of(ds: xr.Dataset) -> dict[str, Any]:
     over (frame); NaT and NaN where that is not known. A frame that does not state otherwise is one,
     with its exposure about its time.
     """
-    number = ds.sizes["frame"]
-
-    def column(name: str, otherwise: ArrayLike) -> Any:
-        values = ds[name].values if name in ds.coords else otherwise
-        return np.broadcast_to(values, (number,))
-
+    column = partial(along_frames, ds)
     headers = column("header", "").tolist()
     stated = {name: np.array(values) for name, values in _in_headers(map(str, headers)).items()}
-    combined = np.asarray(column("combined", np.nan), np.float64)
+    combined = np.asarray(column("combined"), np.float64)
     combined = np.where(np.isnan(combined), stated["combined"], combined)
     combined = np.where(np.isnan(combined), 1, combined)
-    exposure = np.asarray(column("exposure", np.nan), np.float64)
+    exposure = np.asarray(column("exposure"), np.float64)
     time = column("time", _NOT_A_TIME).astype("datetime64[ns]")
     known = np.isfinite(exposure)
-    half = np.full(number, np.timedelta64("NaT", "ns"))
+    half = np.full(exposure.shape, np.timedelta64("NaT", "ns"))
     half[known] = (exposure[known] / 2 * _NANOSECONDS).astype(np.int64)
     single = combined == 1
     ends = {"time_start": time - half, "time_end": time + half, "total_exposure": exposure}
@@ -324,10 +320,9 @@ def _effective_frames(
 
 def _worth(ds: xr.Dataset) -> Any:
     """Return how many frames each frame is worth, (frame)."""
-    number = ds.sizes["frame"]
-    own = np.ones(number)
+    own = np.ones(ds.sizes["frame"])
     if "header" in ds.coords:
-        texts = map(str, np.broadcast_to(ds["header"].values, (number,)).tolist())
+        texts = map(str, along_frames(ds, "header").tolist())
         # headers of single frames, which are many, need not be parsed
         own = np.array(
             [
@@ -336,12 +331,10 @@ def _worth(ds: xr.Dataset) -> Any:
             ]
         )
     if "effective_frames" in ds.coords:
-        known = np.broadcast_to(ds["effective_frames"].values, (number,)).astype(np.float64)
+        known = along_frames(ds, "effective_frames").astype(np.float64)
         # beside stacks, single frames do not state it; and a stack whose weights were lazy cannot
-        stacked = np.broadcast_to(
-            ds["combined"].values if "combined" in ds.coords else 2, (number,)
-        )
-        own = np.where(np.isnan(known) & (stacked == 1), own, known)
+        single = along_frames(ds, "combined", 2) == 1
+        own = np.where(np.isnan(known) & single, own, known)
     return own
 
 

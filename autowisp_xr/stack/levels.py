@@ -173,14 +173,13 @@ def _numbers(ds: xr.Dataset, given: Any, name: str, *, positive: bool = False) -
 
 def _of_headers(ds: xr.Dataset, name: str) -> Floats:
     """Return the numbers of a coordinate or keyword, (frame); HeaderError where there is none."""
-    number = ds.sizes["frame"]
     if name in ds.coords and ds[name].dims in ((), ("frame",)) and ds[name].dtype.kind in "uif":
-        found = np.broadcast_to(ds[name].values, (number,)).astype(np.float64)
+        found = schema.along_frames(ds, name).astype(np.float64)
     elif "header" in ds.coords:
-        texts = np.broadcast_to(ds["header"].values, (number,)).tolist()
+        texts = schema.along_frames(ds, "header").tolist()
         found = np.array([to_number(value_of(parse_header(str(text)), name)) for text in texts])
     else:
-        found = np.full(number, np.nan)
+        found = np.full(ds.sizes["frame"], np.nan)
     missing = np.flatnonzero(~np.isfinite(found))
     if missing.size:
         first = missing[0]

@@ -78,14 +78,12 @@ class Part:
 
     def texts(self, name: str) -> list[str]:
         """Return a coordinate of each frame as text, empty where there is none."""
-        values = self.ds[name].values if name in self.ds.coords else ""
-        return [str(text) for text in np.broadcast_to(values, (self.number,)).tolist()]
+        return [str(text) for text in schema.along_frames(self.ds, name, "").tolist()]
 
     def times(self) -> list[int]:
         """Return the times of the frames in nanoseconds; those that are not known come last."""
         unknown = np.datetime64("NaT", "ns")
-        values = self.ds["time"].values if "time" in self.ds.coords else unknown
-        times = np.broadcast_to(values, (self.number,)).astype("datetime64[ns]")
+        times = schema.along_frames(self.ds, "time", unknown).astype("datetime64[ns]")
         last = np.iinfo(np.int64).max
         return [last if np.isnat(time) else int(time.astype(np.int64)) for time in times]
 

@@ -91,7 +91,7 @@ def echoed(weights: Weights, found: xr.Variable | None) -> Any:
 def _exposures(ds: xr.Dataset) -> xr.Variable:
     if "exposure" not in ds.coords or ds["exposure"].dims not in ((), ("frame",)):
         raise ImageMismatchError("the frames have no coordinate 'exposure' to weigh them by")
-    exposures = np.broadcast_to(ds["exposure"].values, ds.sizes["frame"]).astype(np.float64)
+    exposures = schema.along_frames(ds, "exposure").astype(np.float64)
     unknown = np.flatnonzero(~(np.isfinite(exposures) & (exposures > 0)))
     if unknown.size:
         first = unknown[0]

@@ -246,8 +246,7 @@ def exposure_ratio(
     CalibrationError
         Where a dark that may hold the bias would be scaled.
     """
-    frames = np.asarray(ds["exposure"].values if "exposure" in ds.coords else np.nan, dtype=float)
-    frames = np.broadcast_to(frames, (ds.sizes["frame"],))
+    frames = schema.along_frames(ds, "exposure").astype(float)
     own = float(dark["exposure"]) if "exposure" in dark.coords else np.nan
     matching = Matching(scale_dark=scale_dark, allow_mismatch=allow_mismatch)
     bias = reason_not_to_scale(dark)

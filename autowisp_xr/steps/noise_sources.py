@@ -17,7 +17,7 @@ import xarray as xr
 
 from autowisp_xr import provenance
 from autowisp_xr.errors import AutowispWarning, ImageMismatchError
-from autowisp_xr.schema import LOST, SHARED
+from autowisp_xr.schema import LOST, SHARED, along_frames
 
 UNNAMED = "unnamed"
 """A master without a history."""
@@ -28,10 +28,8 @@ _STILL_THIS = ("rescale", "subtract_bias", "trim")
 
 def noise_sources_of(ds: xr.Dataset, plane: str) -> list[str]:
     """Return names of the masters that lend each frame a noise, in one text; "" for none."""
-    name, number = SHARED[plane], ds.sizes.get("frame", 1)
-    if name in ds.coords:
-        return [str(text) for text in np.broadcast_to(ds[name].values, (number,)).tolist()]
-    return [UNNAMED if plane in ds else ""] * number
+    texts = along_frames(ds, SHARED[plane], UNNAMED if plane in ds else "")
+    return [str(text) for text in texts.tolist()]
 
 
 def noise_sources(texts: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ import warnings
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 from astropy.io import fits
 
@@ -63,7 +62,7 @@ def wcs(ds: xr.Dataset, frame: str | int | None = None, channel: str | int | Non
         )
     which = _number(ds, "frame", frame)
     plane = _number(ds, "channel", channel)
-    text = str(np.broadcast_to(ds["header"].values, (ds.sizes.get("frame", 1),))[which])
+    text = str(schema.along_frames(ds, "header")[which])
     what = f"frame {schema.names(ds, 'frame')[which]!r}" if "frame" in ds.coords else "the master"
     header = parse_header(text)
     _check_solved(header, what)

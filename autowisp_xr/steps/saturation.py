@@ -125,7 +125,7 @@ def saturation_threshold(
 def ceilings(ds: xr.Dataset) -> Floats:
     """Return the largest value of a pixel of each frame, (frame); NaN where none is known."""
     if "ceiling" in ds.coords:
-        known = np.broadcast_to(ds["ceiling"].values, (ds.sizes["frame"],)).astype(np.float64)
+        known = schema.along_frames(ds, "ceiling").astype(np.float64)
         return np.where(np.isfinite(known), known, np.nan)
     kind = ds["image"].dtype
     largest = float(np.iinfo(kind).max) if kind.kind in "ui" else np.nan

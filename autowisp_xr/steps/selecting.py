@@ -74,7 +74,7 @@ def _column(ds: xr.Dataset, name: str) -> Any:
             f"the frames do not state what to select by: they have no coordinate {name!r}; give it "
             f"by ds.assign_coords({name}=('frame', [...]))"
         )
-    return np.broadcast_to(ds[name].values, (ds.sizes["frame"],))
+    return schema.along_frames(ds, name)
 
 
 def _counted(ds: xr.Dataset) -> str:
