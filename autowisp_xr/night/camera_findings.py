@@ -14,9 +14,8 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.night import camera_words
-from autowisp_xr.night.checks_of_raw import opened
+from autowisp_xr.night.checks_of_raw import evenly, opened
 from autowisp_xr.night.frame_sets import FrameSet, records_of, unlit_of, unlit_words
-from autowisp_xr.stats.sampling import spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,19 +80,16 @@ class SetupFrames:
 
     def some(self, kind: str, most: int | None = None) -> list[FileRecord]:
         """List frames of a kind, some of them spread evenly."""
-        records = records_of(self.sets, kind)
-        return [records[number] for number in spread(len(records), most)] if records else []
+        return evenly(records_of(self.sets, kind), most)
 
     def open(self, kind: str) -> xr.Dataset | None:
         """Open the frames of a kind; None where there are none."""
-        records = self.some(kind)
-        return opened(records, self.camera) if records else None
+        return self._opened(self.some(kind))
 
     def biases(self) -> xr.Dataset | None:
         """Open the largest set of biases: levels of other temperatures are others."""
-        sets = (list(one.records) for one in self.sets if one.traits.kind == "bias")
-        records = max(sets, key=len, default=[])
-        return opened(records, self.camera) if records else None
+        sets = (one.records for one in self.sets if one.traits.kind == "bias")
+        return self._opened(max(sets, key=len, default=()))
 
     def unlit(self) -> tuple[xr.Dataset | None, str]:
         """Open the set that shows the read noise, and state what it is; None for no set."""
@@ -112,13 +108,15 @@ class SetupFrames:
 
     def ladder(self) -> xr.Dataset | None:
         """Open the flats of one run that have the most exposures, and of such runs the largest."""
-        flats = [list(one.records) for one in self.sets if one.traits.kind == "flat"]
+        flats = (one.records for one in self.sets if one.traits.kind == "flat")
         runs = [run for records in flats for run in _runs(records)]
 
         def steps(records: Sequence[FileRecord]) -> tuple[int, int]:
             return len({float(r.coordinates["exposure"]) for r in records}), len(records)
 
-        records = max(runs, key=steps, default=[])
+        return self._opened(max(runs, key=steps, default=()))
+
+    def _opened(self, records: Sequence[FileRecord]) -> xr.Dataset | None:
         return opened(records, self.camera) if records else None
 
     def header_line(self, name: str) -> str:

@@ -146,7 +146,7 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
     camera
         What the user states of it.
     """
-    bright = [one for kind in ("flat", "object") for one in _some(records_of(sets, kind), _BRIGHT)]
+    bright = [one for kind in ("flat", "object") for one in evenly(records_of(sets, kind), _BRIGHT)]
     seen, notes = Seen(), []
     try:
         if bright:
@@ -162,7 +162,7 @@ def look(sets: Sequence[FrameSet], camera: Camera | None) -> Seen:
             notes += _wrapped(frames)
         for one in sets:
             if KINDS[one.traits.kind].place in ("bias", "dark") and len(one.records) > 1:
-                notes += doubts_on_levels(opened(_some(one.records, UNLIT), camera), one.name)
+                notes += doubts_on_levels(opened(evenly(one.records, UNLIT), camera), one.name)
     except (AutowispError, OSError, ValueError):
         # which files cannot be read, and why, is reported when they are worked on
         pass
@@ -191,8 +191,8 @@ def _median(image: xr.DataArray) -> float:
     return float(np.nanmedian(image.values))
 
 
-def _some(records: Sequence[FileRecord], most: int) -> list[FileRecord]:
-    """Select so many of the records at most, evenly spread."""
+def evenly(records: Sequence[FileRecord], most: int | None) -> list[FileRecord]:
+    """Select so many of the records at most, evenly spread; None for all."""
     return [records[number] for number in spread(len(records), most)]
 
 
