@@ -140,17 +140,9 @@ def _measured(
         if of_model is None:
             return rest
         return of_model._replace(notes=(*of_model.notes, *rest.notes))
-    numbers_of = {name: _number_and_cause(measured, name, seen) for name in wrong}
+    both = {name: _both_sides(measured, name, (one_value | of_user)[name], seen) for name in wrong}
     user_differs = tuple(
-        sentence(
-            "user_states_otherwise",
-            name=plain(name),
-            value=of_user[name],
-            option=_OPTIONS[name],
-            **numbers_of[name],
-        )
-        for name in wrong
-        if name in of_user
+        sentence("user_states_otherwise", **both[name]) for name in wrong if name in of_user
     )
     wrong = [name for name in wrong if name in asked]
     if not unknown and not wrong:
@@ -165,16 +157,7 @@ def _measured(
         *([] if given.gain is None else [f"the gain {given.gain} that is given is used"]),
         *remarks,
     ]
-    doubts = [
-        sentence(
-            "measured_otherwise",
-            card=cards[name],
-            value=of_headers[name],
-            option=_OPTIONS[name],
-            **numbers_of[name],
-        )
-        for name in wrong
-    ]
+    doubts = [sentence("measured_otherwise", card=cards[name], **both[name]) for name in wrong]
     news = ("; ".join(line), *doubts)
     uncertain = {name: measured[f"{name}_error"].values for name in _ASKED}
     complete = measure.completed_camera(given_channels, measured)
@@ -198,9 +181,12 @@ def _decided_by_user(given: Camera, records: Sequence[FileRecord]) -> dict[str, 
     }
 
 
-def _number_and_cause(measured: xr.Dataset, name: str, seen: Seen) -> dict[str, Any]:
-    """Return what was measured of a quantity, its unit, and what may be why it is another."""
+def _both_sides(measured: xr.Dataset, name: str, stated: Any, seen: Seen) -> dict[str, Any]:
+    """Return what is stated and what was measured of a quantity, and why they may differ."""
     return {
+        "name": plain(name),
+        "value": stated,
+        "option": _OPTIONS[name],
         "measured": float(np.median(measured[name].values)),
         "unit": UNITS[name],
         "cause": sentence("coarse_steps", step=seen.step) if seen.step > 1 else "",
