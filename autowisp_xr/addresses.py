@@ -54,6 +54,11 @@ def printable(name: str) -> str:
     )
 
 
+def literal(name: str) -> str:
+    """Return the template of a name that is filled in already: braces in it are no fields."""
+    return name.replace("{", "{{").replace("}", "}}")
+
+
 def is_ordinary(path: str | PathLike[str]) -> bool:
     """Return whether there is an ordinary file; to open a pipe waits for who writes into it."""
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from autowisp_xr.addresses import literal
 from autowisp_xr.cli.loading import load, loading
 from autowisp_xr.cli.log import print_list
 from autowisp_xr.cli.values import OptionError
@@ -174,11 +175,6 @@ def master_name(
         return fill_template(template, header, extra, {"PROJECT_HOME": home, "PROJHOME": home})
     except HeaderError as error:
         raise OptionError(f"--{option.replace('_', '-')}: {error}") from error
-
-
-def literal(name: str) -> str:
-    """Return the template of a name that is filled in already."""
-    return name.replace("{", "{{").replace("}", "}}")
 
 
 def in_words(name: str, number: int, options: Namespace) -> str:

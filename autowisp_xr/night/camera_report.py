@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.addresses import literal
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.fits.hdu_choice import HduName
@@ -116,7 +117,7 @@ class MeasuredCamera:
         outputs += [(n, partial(one.savefig, format="png", dpi=_DPI)) for n, one in into.items()]
         write_whole(outputs, overwrite=overwrite)
         for name, mask in masks.items():
-            to_fits(mask, name.replace("{", "{{").replace("}", "}}"), overwrite=overwrite)
+            to_fits(mask, literal(name), overwrite=overwrite)
         self.files = [*(name for name, _ in outputs), *masks]
 
     def _drawn(self) -> dict[str, "Figure"]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import xarray as xr
 
 from autowisp_xr import provenance, store
+from autowisp_xr.addresses import literal
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import in_force
 from autowisp_xr.frames.atomic_write import remove_parts
@@ -127,7 +128,7 @@ class Exporter:
         into, stem = (path.parent, path.name) if product.is_master else (path, "{frame}")
         # workers may be in other directories; and braces in a name are no fields of the template
         template, absolute = (
-            f"{str(folder).replace('{', '{{').replace('}', '}}')}/{stem}{channel}.fits"
+            f"{literal(str(folder))}/{stem}{channel}.fits"
             for folder in (into, os.path.abspath(into))
         )
         paths = {os.path.abspath(path): path for path in names_of(made, template)}

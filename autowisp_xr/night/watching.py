@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autowisp_xr import frames, provenance, recipes
-from autowisp_xr.addresses import file_of
+from autowisp_xr.addresses import file_of, literal
 from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.night.product_writing import STORE
@@ -175,7 +175,7 @@ class DeepStacks:
             return
         stack.update(new)
         result = stack.result()
-        name = str(self.target / deep_place(group)).replace("{", "{{").replace("}", "}}")
+        name = literal(str(self.target / deep_place(group)))
         channel = "" if result.sizes["channel"] == 1 else "_{CLRCHNL}"
         template = f"{name}{channel}.fits"
         record = Record(self.target, self.target / STORE)
