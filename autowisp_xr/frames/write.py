@@ -270,8 +270,8 @@ def write_products(
     products: Sequence[OutputFile],
     records: Sequence[Mapping[str, Any]],
     *,
-    overwrite: bool = False,
-    compress: float | bool | None = None,
+    overwrite: bool,
+    compress: float | bool | None,
 ) -> None:
     """Write images that belong together, each to a file of its own: all of them or none.
 

@@ -6,7 +6,7 @@ Headers may lack a part of a setting; what has less than a single other one is p
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 
@@ -30,12 +30,7 @@ _LABELS = {"gain_setting": "gain{:g}", "offset": "offset{:g}", "coadds": "{:g}co
 
 def key_of(traits: Traits, names: Sequence[str]) -> Key:
     """Return values of traits without what makes no difference, None where they are not known."""
-    names = tuple(names)
-    return _key(names, _getter(names)(traits))
-
-
-_getter = cache(lambda names: attrgetter(*names))
-"""Gives the values of several attributes."""
+    return _key(tuple(names), attrgetter(*names)(traits))
 
 
 # the frames of a night have few different settings
