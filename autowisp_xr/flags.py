@@ -85,13 +85,11 @@ def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
     >>> int(as_flag("SATURATED")), int(as_flag(["HOT", "COSMIC"]))
     (48, 6)
     """
-    parts: Iterable[str | int]
+    parts: Iterable[object]
     if isinstance(names, str):
         parts = names.split(",")
-    elif isinstance(names, Integral):
-        parts = (int(names),)
     else:
-        parts = names  # type: ignore[assignment]  # numbers of NumPy are Integral, too
+        parts = names if isinstance(names, Iterable) else (names,)
     selected = Flag(0)
     for part in parts:
         if isinstance(part, str):
@@ -100,7 +98,7 @@ def as_flag(names: "str | int | Iterable[str | int]") -> Flag:
                 known = ", ".join(Flag.__members__)
                 raise ValueError(f"{part!r} is not a flag; the flags are {known}")
             selected |= Flag[name]
-        elif 0 <= part <= _EVERY_BIT:
+        elif isinstance(part, Integral) and 0 <= part <= _EVERY_BIT:
             selected |= Flag(int(part))
         else:
             raise ValueError(

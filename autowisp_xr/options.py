@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, SupportsIndex, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
@@ -67,6 +68,23 @@ def check_min_flat(min_flat: float) -> None:
             "min_flat is a share of the mean of a flat, from 0 (all positive pixels are lit) to "
             f"below 1, not {min_flat!r}"
         )
+
+
+def plane_type(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return the type of planes that come out, or raise ValueError for one that they cannot have.
+
+    Examples
+    --------
+    >>> plane_type("float64")
+    dtype('float64')
+    """
+    try:
+        chosen = np.dtype(dtype)
+    except TypeError:
+        chosen = None
+    if chosen not in (np.float32, np.float64):
+        raise ValueError(f"dtype is 'float32' or 'float64', not {dtype!r}")
+    return chosen
 
 
 def whole_number(name: str, value: SupportsIndex, least: int) -> int:

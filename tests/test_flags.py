@@ -57,7 +57,7 @@ def test_a_name_that_is_no_flag_is_refused_with_those_that_are(names):
         as_flag(names)
 
 
-@pytest.mark.parametrize("names", [-1, 256, [1, 256]])
+@pytest.mark.parametrize("names", [-1, 256, [1, 256], None, 1.5, [None], ["HOT", 2.0]])
 def test_bits_that_mean_nothing_are_refused(names):
     with pytest.raises(ValueError, match="is not a combination of flags, which go from 0 to 255"):
         as_flag(names)

@@ -25,6 +25,7 @@ from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import NUMBER_COORDS, TEXT_COORDS
+from autowisp_xr.options import plane_type
 from autowisp_xr.regions import ChannelSlice
 
 _STRING = np.dtypes.StringDType()
@@ -63,8 +64,8 @@ def open_records(
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error is 'raise' or 'skip', not {on_error!r}")
-    if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype is float32 or float64, or None for as stored, not {dtype!r}")
+    if dtype is not None:
+        plane_type(dtype)
     if not records:
         raise ValueError("there is no record to open; give those of scan")
     asked = {name: value for record in reversed(records) for name, value in record.options.items()}

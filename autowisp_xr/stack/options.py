@@ -13,7 +13,14 @@ from numpy.typing import DTypeLike
 from autowisp_xr.flags import Flag, as_flag, names_of
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.matching import allowed
-from autowisp_xr.options import Average, ErrorSource, NoiseWanted, Weights
+from autowisp_xr.options import (
+    Average,
+    ErrorSource,
+    NoiseWanted,
+    Weights,
+    plane_type,
+    whole_number,
+)
 from autowisp_xr.outliers.base import Rejection
 from autowisp_xr.outliers.of_user import OfUser, RejectChoice, as_rejection
 from autowisp_xr.outliers.sigma_clip import SigmaClip
@@ -121,6 +128,9 @@ class StackOptions:
             raise ValueError("a sum has no weights: choose average='mean', or weights=None")
         as_rejection(self.reject)
         as_flag(self.exclude)
+        plane_type(self.dtype)
+        for name in ("min_frames", "min_values"):
+            whole_number(name, getattr(self, name), 0)
         for name, known in (("error", ErrorSource), ("noise", NoiseWanted)):
             if getattr(self, name) not in get_args(known):
                 raise ValueError(

@@ -226,7 +226,7 @@ def on_scale(camera: Camera, ds: xr.Dataset, steps: Sequence[Step]) -> Camera:
         found = step.moved_saturation(found)
     if found is before:
         return camera
-    if not (found > 0).all():
+    if not ((found > 0) & np.isfinite(found)).all():
         return replace(camera, saturation=None)
     levels = dict(zip(channels, found.tolist(), strict=True))
     if len(set(levels.values())) == 1:

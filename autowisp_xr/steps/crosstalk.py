@@ -32,6 +32,7 @@ from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
+from autowisp_xr.options import plane_type
 from autowisp_xr.steps.geometry import raw_lines
 
 _LATER = ("linearise", "add_noise", "calibrate", "subtract_dark", "divide_flat")
@@ -132,7 +133,7 @@ def without_crosstalk(ds: xr.Dataset, camera: Camera, dtype: DTypeLike) -> xr.Da
     names = ("image", "variance", "mask")
     operands = [blocks.framewise(ds[name].variable) if name in ds else None for name in names]
     kernel = partial(_corrected, pairs=_pairs(camera), place=_place(ds, camera))
-    types = [dtype, dtype, np.uint8]
+    types = [plane_type(dtype), dtype, np.uint8]
     planes = blocks.apply(kernel, operands, schema.DIMS, types, free=("frame",))
     result = ds.assign(dict(zip(names, planes, strict=True)))
     if "ceiling" in result.coords:

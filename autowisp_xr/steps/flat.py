@@ -80,7 +80,8 @@ class DivideFlat(MasterStep):
 
     def moved_saturation(self, levels: Floats) -> Floats:
         """Return values divided by what the brightest pixels of the flat have."""
-        return levels / self.typical(_BRIGHT)
+        with np.errstate(divide="ignore"):
+            return levels / self.typical(_BRIGHT)
 
 
 def quotient(plane: Numbers, flat: Planes, power: int = 1) -> Floats:

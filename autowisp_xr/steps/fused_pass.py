@@ -36,6 +36,7 @@ from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.saturation import Leak, flag_saturated
 from autowisp_xr.kinds import MASTERS
+from autowisp_xr.options import plane_type
 from autowisp_xr.stats.floats import kernel_type
 from autowisp_xr.steps.base import Along, RowIndex, Step, absent, frame_row, on_scale, plane_row
 from autowisp_xr.steps.bias import BiasLevelOperands, BiasOperands, SubtractBiasLevel
@@ -122,7 +123,7 @@ def one_pass(
         Whether a variance is wanted; if not, it is NaN, and that is no fault of the pixels.
     """
     ds = blocks.load_coordinates(ds).drop_encoding()
-    dtype = np.dtype(dtype)
+    dtype = plane_type(dtype)
     steps = [step for step in steps if step]
     image = ds["image"].variable
     masks = [mask for step in steps for mask in step.masks()]

@@ -323,7 +323,7 @@ def test_records_that_cannot_be_opened_state_why(raw, tmp_path):
         open_records(records)
     with pytest.raises(ValueError, match="on_error is 'raise' or 'skip'"):
         open_records(records, on_error="pass")
-    with pytest.raises(ValueError, match="dtype is float32 or float64"):
+    with pytest.raises(ValueError, match="dtype is 'float32' or 'float64'"):
         open_records(records, dtype="int16")
     assert open_records(records, on_error="skip").sizes["frame"] == 1
 

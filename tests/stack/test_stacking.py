@@ -269,6 +269,11 @@ def test_there_must_be_a_variance_to_propagate():
         ({"error": "both"}, "error is one of auto, scatter, propagate, standard_error, not 'both'"),
         ({"exclude": "WARM"}, "'WARM' is not a flag"),
         ({"exclude": 256}, "256 is not a combination of flags"),
+        ({"exclude": None}, "None is not a combination of flags"),
+        ({"min_values": "2"}, "min_values is a whole number from 0 on, not '2'"),
+        ({"min_frames": 1.5}, "min_frames is a whole number from 0 on, not 1.5"),
+        ({"dtype": "int"}, "dtype is 'float32' or 'float64', not 'int'"),
+        ({"dtype": ">f4"}, "dtype is 'float32' or 'float64', not '>f4'"),
     ],
 )
 def test_a_misspelt_option_becomes_no_default(options, message):

@@ -47,6 +47,14 @@ def test_what_is_too_large_for_its_type_has_no_error_or_no_value():
     assert values(aw.subtract_bias_level(raw, **F8), "mask") == [0, 0, 0]
 
 
+@pytest.mark.parametrize("dtype", ["int", "f2", ">f4", "flat32", np.uint16])
+def test_planes_of_other_types_are_refused(dtype):
+    raw = frame_set([1.0, 2.0], camera=Camera(gain=1, read_noise=1))
+    for verb in (aw.subtract_bias_level, aw.flag_saturated, aw.add_noise, aw.calibrate):
+        with pytest.raises(ValueError, match="dtype is 'float32' or 'float64', not "):
+            verb(raw, dtype=dtype)
+
+
 # ---------------------------------------------------------------------- subtract_bias
 
 
@@ -300,6 +308,14 @@ def test_where_the_flat_is_not_positive_a_pixel_is_nan_and_faulty():
     assert values(ds, "mask")[:4] == [1, 1, 1, 1]
     assert values(ds, "mask")[4] == 0
     assert values(ds)[4] == 5.0
+
+
+def test_a_flat_without_any_light_leaves_nothing():
+    ds = frame_set([6.0, 9.0], variance=1.0, camera=Camera(saturation=50_000))
+    dark = aw.divide_flat(ds, master([0.0, 0.0], [0.0, 0.0], units="1"))
+    assert np.isnan(dark["image"]).all()
+    assert values(dark, "mask") == [Flag.FAULT] * 2
+    assert dark.autowisp.camera.saturation is None
 
 
 def test_where_no_light_reaches_the_flat_a_pixel_is_nan_and_faulty():
