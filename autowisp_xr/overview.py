@@ -98,7 +98,7 @@ def _kinds(ds: xr.Dataset) -> str:
     columns = [_column(ds, name) for name in ("image_type", "object", "filter")]
     exposures: dict[str, list[float]] = {}
     for *words, exposure in zip(*columns, _column(ds, "exposure", np.nan), strict=True):
-        exposures.setdefault(" ".join(filter(None, words)), []).append(exposure)
+        exposures.setdefault(" ".join(map(str, filter(None, words))), []).append(exposure)
     listed = [
         " ".join(filter(None, (str(len(of_kind)), kind, _seconds(np.array(of_kind, float)))))
         for kind, of_kind in exposures.items()

@@ -139,7 +139,9 @@ def _frames(ds: xr.Dataset, known: FrameRecords) -> tuple[list[str], list[str]]:
     """Return the names of frames, as a history has them, and the paths of their files."""
     number = ds.sizes["frame"]
     there = "path" in ds.coords and in_memory(ds["path"].variable)
-    paths = _names(ds, "path") if there else [""] * number
+    # xr.concat leaves a path that all frames have without the dim
+    own = np.broadcast_to(ds["path"].values, number) if there else [""] * number
+    paths = [str(path) for path in own]
     if "frame" in ds.coords:
         return _names(ds, "frame"), paths
     # without names, they are known by their numbers as long as none is selected away

@@ -35,6 +35,16 @@ OPERATIONS = {
         ),
         EACH,
     ),
+    "concat of frames one by one": (
+        lambda ds, _: xr.concat(
+            [ds.isel(frame=number) for number in range(ds.sizes["frame"])],
+            "frame",
+            data_vars="all",
+            coords="different",
+            compat="equals",
+        ),
+        EACH,
+    ),
     "concat of others": (
         lambda ds, _: xr.concat(
             [ds.isel(frame=[0]), ds.isel(frame=[1, 2]).drop_attrs()], "frame", data_vars="all"

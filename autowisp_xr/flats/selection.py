@@ -201,10 +201,9 @@ def _pointings(
 ) -> tuple[list[Verdict | None], Any]:
     """Return the verdict on each frame that is colocated with another, and their distances."""
     number, limit = ds.sizes["frame"], selection.min_pointing_separation
-    unknown = np.full(number, np.nan)
     if limit is None:
-        return [None] * number, unknown
-    ra, dec = (ds[name].values if name in ds.coords else unknown for name in ("ra", "dec"))
+        return [None] * number, np.full(number, np.nan)
+    ra, dec = (schema.along_frames(ds, name) for name in ("ra", "dec"))
     separation, nearest = nearest_pointings(ra, dec)
     missing = int(np.count_nonzero(~(np.isfinite(ra) & np.isfinite(dec))))
     if missing:

@@ -183,7 +183,8 @@ def _of_headers(ds: xr.Dataset, name: str) -> Floats:
     missing = np.flatnonzero(~np.isfinite(found))
     if missing.size:
         first = missing[0]
-        label = schema.names(ds, "path" if "path" in ds.coords else "frame")[first]
+        path = schema.along_frames(ds, "path")[first] if "path" in ds.coords else ""
+        label = path or schema.names(ds, "frame")[first]
         raise HeaderError(
             f"{label} has no number in {name!r}, by which the frames are to be matched (as have "
             f"{missing.size - 1} others not); name another keyword, a measure such as 'median', or "

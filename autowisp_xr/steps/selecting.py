@@ -89,7 +89,7 @@ def _counted(ds: xr.Dataset) -> str:
 
 def _in_words(kind: str, exposure: float, band: str | None) -> str:
     of_exposure = "" if np.isnan(exposure) else f" of {exposure:g} s"
-    return kind + of_exposure + (f" in {band}" if band else "")
+    return f"{kind or ''}{of_exposure}" + (f" in {band}" if band else "")
 
 
 def flagged(ds: xr.Dataset, flags: str | int | Iterable[str | int] = "BAD") -> xr.DataArray:

@@ -282,6 +282,12 @@ def test_frames_that_do_not_state_where_they_point_are_noted(flat_set):
     assert classes(table)[13] == "high"
 
 
+def test_a_pointing_that_all_frames_have_in_common_is_that_of_each(flat_set):
+    table = aw.select_flats(flat_set.drop_vars(["ra", "dec"]).assign_coords(ra=83.8, dec=-5.4))
+    assert set(classes(table)) == {"colocated"}
+    assert table["separation"].values.tolist() == [0.0] * flat_set.sizes["frame"]
+
+
 def test_too_few_frames_for_a_fit_are_noted_not_refused():
     table = aw.select_flats(flats([7e3, 2e3]))
     assert classes(table) == ["high", "low"]

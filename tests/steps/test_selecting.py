@@ -117,5 +117,6 @@ def test_frames_that_do_not_state_what_they_are_selected_by_are_refused(night):
 def test_a_type_that_all_frames_have_in_common_is_enough():
     frames = frame_set([[1.0, 2.0]] * 2).drop_vars("image_type").assign_coords(image_type="dark")
     assert aw.where_type(frames, "dark").sizes["frame"] == frames.sizes["frame"]
-    with pytest.raises(aw.ImageMismatchError, match="no frame is bias"):
-        aw.where_type(frames, "bias")
+    for kind in ("dark", None):
+        with pytest.raises(aw.ImageMismatchError, match="no frame is bias"):
+            aw.where_type(frames.assign_coords(image_type=kind), "bias")
