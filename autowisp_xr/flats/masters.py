@@ -35,6 +35,7 @@ from autowisp_xr.stack.scaling import scaled
 from autowisp_xr.steps.calibration import calibrate
 from autowisp_xr.steps.flat import of_mean_one
 from autowisp_xr.steps.master_matching import check_alike, check_type, with_type
+from autowisp_xr.steps.pedestals import warn_if_level_is_left
 
 
 def master_flat(
@@ -116,7 +117,8 @@ def master_flat(
     -----
     AutowispWarning
         When no high master can be made of what was selected, or of a channel of it; when no frame
-        takes part.
+        takes part; where neither a bias, nor a dark, nor a level is subtracted from whole
+        numbers, as cameras give them.
 
     Notes
     -----
@@ -176,6 +178,7 @@ def master_flat(
                 allow_mismatch=allow_mismatch,
                 dtype=dtype,
             )
+            warn_if_level_is_left(ds, frames, "the response of the pixels")
         # brought to one level, frames that do not saturate show what those would that do
         usual = {"dtype": dtype, "allow_mismatch": allow_mismatch, "noise": noise, "reach": 0.0}
         common = is_common(level, frames, apart=select is not None and not select.together)

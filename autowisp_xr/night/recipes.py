@@ -37,6 +37,7 @@ from autowisp_xr.option_words import in_options
 from autowisp_xr.options import CosmicRays
 from autowisp_xr.recipes import Kept, Recipe, loaded
 from autowisp_xr.stack import master_bias, master_dark, master_fringe
+from autowisp_xr.steps.pedestals import LEVEL_IS_LEFT
 
 _SHORT = 0.1
 """Seconds: what is exposed no longer holds no dark current that matters."""
@@ -94,6 +95,8 @@ class Recipes:
             if choices["dark"].scaled:
                 given["scale_dark"] = self.matching.scale_dark
                 remarks.notes += self._price(product.masters["dark"], given["dark"], raw)
+            # that no level is known is reported here, with the darks that would do
+            warnings.filterwarnings("ignore", LEVEL_IS_LEFT, AutowispWarning)
             if not _level_is_known(choices, raw):
                 remarks.notes.append(sentence("no_level", remedy=_as_good_as_biases(choices)))
             recipe = {"flat": self._flat, "fringe": self._fringe}.get(product.kind, self._science)

@@ -42,6 +42,8 @@ from autowisp_xr.steps.pedestals import (
     check_raw,
     holds_bias,
     level_of,
+    warn_if_level_is_left,
+    warn_of_high_level,
 )
 from autowisp_xr.steps.prepared_masters import master_steps
 from autowisp_xr.steps.saturation import FlagSaturated, saturation_step
@@ -138,8 +140,10 @@ def calibrate(
     AutowispWarning
         Where a dark from a file does not state whether its bias was subtracted; where the noise of
         the dark current of one that holds it is not known; where a master of another program was
-        brought to the scale of the frames (a flat to a mean of one, a pedestal, electrons); where
-        the frames are made linear, and those of the flat were not, or reverse.
+        brought to the scale of the frames (a flat to a mean of one, a pedestal, electrons); where a
+        flat is given, and neither a bias, nor a dark, nor a level is subtracted from whole numbers;
+        where the bias level of the camera is above nearly all pixels of frames in memory; where the
+        frames are made linear, and those of the flat were not, or reverse.
 
     Notes
     -----
@@ -199,6 +203,8 @@ def calibrate(
             allow_mismatch=allow_mismatch,
             dtype=dtype,
         )
+        if flat is not None:
+            warn_if_level_is_left(ds, result, "what the flat makes of it")
         if fringe is not None:
             result = subtract_fringe(result, fringe, allow_mismatch=allow_mismatch, dtype=dtype)
         return with_cosmic_rays(result, rays) if rays else result
@@ -251,6 +257,7 @@ def calibrated(
     strict = photons == "positive"
     if strict:
         _check_levels(level, masters["bias"], masters["dark"])
+        warn_of_high_level(ds, 0.0 if of_overscan else camera.bias_level)
     corrections = master_steps(
         ds,
         masters,

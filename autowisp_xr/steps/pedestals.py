@@ -15,6 +15,7 @@ from astropy.io import fits
 
 from autowisp_xr import provenance
 from autowisp_xr.arrays import Floats
+from autowisp_xr.bridge.blocks import in_memory
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.headers.cards import parse_header
 from autowisp_xr.headers.processing import Statement, stated_bias, stated_correction
@@ -26,6 +27,8 @@ _READ = ("open_fits", "rescale")
 _ALL = 2**20
 _LEVEL, _SPREADS = 20.0, 5.0
 """A level in ADU, and in median deviations, that no master without one has."""
+_PART, _NEARLY_ALL = 4, 0.99
+LEVEL_IS_LEFT = "no bias, dark or level is subtracted"
 
 
 class Level(NamedTuple):
@@ -80,6 +83,50 @@ def warn_if_unstated(dark: xr.Dataset) -> None:
         warnings.warn(
             f"nobody states whether the bias was subtracted from {named(dark)}; it is taken for "
             "free of bias. If it is, CALSTAT = 'B' in its header states it, if not, ZEROCOR = 'no'",
+            AutowispWarning,
+            stacklevel=4,
+        )
+
+
+def warn_if_level_is_left(raw: xr.Dataset, frames: xr.Dataset, what: str) -> None:
+    """Warn of calibrated frames from which no level without light was subtracted.
+
+    Parameters
+    ----------
+    raw
+        What they were before. Whole numbers are as the camera gave them; from floats another
+        program may have taken it off.
+    frames
+        Frames whose history, and cards, show what was subtracted.
+    what
+        What is wrong by it.
+    """
+    if raw["image"].dtype.kind == "f":
+        return
+    header = header_of(frames)
+    cards = (stated_correction(header, kind) for kind in ("bias", "dark"))
+    given = {kind for step in provenance.history(frames) for kind in step.get("masters", {})}
+    if level_of(frames) or given & {"bias", "dark"} or any(one and one.made for one in cards):
+        return
+    warnings.warn(
+        f"{LEVEL_IS_LEFT} from the frames: what they hold of it counts as light, and {what} is "
+        "wrong by it; give bias=..., dark=... or Camera(bias_level=...), or CALSTAT = 'B' in their "
+        "headers where it was before",
+        AutowispWarning,
+        stacklevel=3,
+    )
+
+
+def warn_of_high_level(frames: xr.Dataset, level: float) -> None:
+    """Warn of a constant level above nearly all pixels of frames; lazy ones are not read for it."""
+    if not (level and in_memory(frames["image"].variable)):
+        return
+    values = frames["image"].values[0, :, ::_PART, ::_PART]
+    highest = float(np.nanquantile(values, _NEARLY_ALL)) if np.isfinite(values).any() else level
+    if highest < level:
+        warnings.warn(
+            f"Camera(bias_level={level:g}) is above nearly all pixels of the frames, of which 99 % "
+            f"are below {highest:g} ADU: it is not their level without light",
             AutowispWarning,
             stacklevel=4,
         )

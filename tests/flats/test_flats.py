@@ -451,6 +451,7 @@ def test_chunks_change_no_bit_of_colours(colours, together):
     assert all(found.high[name].chunks is not None for name in found.high.data_vars)
 
 
+@pytest.mark.filterwarnings("ignore:no bias, dark or level is subtracted")
 def test_saturated_pixels_leak_into_other_colours_though_these_choose_apart(tmp_path):
     """Channels must be calibrated together: a full pixel of A flags its neighbour of B."""
     camera = Camera(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr import Camera
@@ -22,8 +23,6 @@ def shots(level, kind, number=6, exposure=60.0, camera=CAMERA):
 
 
 def foreign(ds, **cards):
-    from astropy.io import fits
-
     text = np.array(render_header(fits.Header(cards)), dtype=np.dtypes.StringDType())
     return ds.assign_coords(header=((), text), path=((), np.array("d.fits", text.dtype)))
 
@@ -232,3 +231,37 @@ def test_a_bias_and_a_dark_that_holds_it_have_lost_the_same_level(bias):
     free = aw.master_dark(shots(1100, "dark"), bias=bias)
     science = aw.calibrate(shots(1600, "object"), dark=free, camera=LEVEL)
     assert abs(float(science["image"].mean()) - 500) < 2
+
+
+LEFT = "no bias, dark or level is subtracted from the frames"
+LEVEL = replace(CAMERA, bias_level=1000.0)
+
+
+def test_a_level_that_is_left_in_counts_as_light_by_which_a_response_is_wrong(bias, held):
+    """Of 21000 ADU 1000 are bias: a response of 0.5 would be one of 0.52."""
+    raw = shots(21_000, "flat")
+    with pytest.warns(AutowispWarning, match=f"{LEFT}: .* the response of the pixels is wrong"):
+        aw.master_flat(raw)
+    flat = aw.master_flat(raw, bias=bias).high
+    lights = shots(1500, "object")
+    for frames in (lights, lights.chunk(frame=1)):
+        with pytest.warns(AutowispWarning, match=LEFT):
+            aw.calibrate(frames, flat=flat)
+    # where the level goes with something, or went before
+    aw.master_flat(raw, dark=held)
+    aw.master_flat(raw, camera=LEVEL)
+    aw.calibrate(lights, flat=flat, camera=LEVEL)
+    aw.calibrate(lights, flat=flat, dark=held)
+    aw.calibrate(lights)
+    free = lights.assign(image=lights["image"] - np.float32(1000))
+    aw.calibrate(free, flat=flat)
+    header = np.array([render_header(fits.Header({"CALSTAT": "B"}))] * 6, np.dtypes.StringDType())
+    aw.calibrate(lights.assign_coords(header=("frame", header)), flat=flat)
+
+
+def test_a_level_above_nearly_all_pixels_is_none():
+    lights = shots(1500, "object")
+    with pytest.warns(AutowispWarning, match=r"bias_level=5000\) is above nearly all pixels"):
+        aw.calibrate(lights, camera=replace(CAMERA, bias_level=5000.0))
+    aw.calibrate(lights, camera=LEVEL)
+    aw.calibrate(lights, camera=replace(CAMERA, bias_level=1500.0))

@@ -196,6 +196,7 @@ def test_each_task_looks_at_one_frame(rng):
     assert_frames_equal(aw.flag_cosmic_rays(ds), aw.flag_cosmic_rays(ds.compute()))
 
 
+@pytest.mark.filterwarnings("ignore:no bias, dark or level is subtracted")
 def test_calibrate_flags_them_last_and_changes_no_other_bit():
     night = aw.simulate.Night(shape=(120, 160), seed=3, cosmic_rays=20)
     raw, how = night.objects(2), {"camera": night.camera, "overscan": False}
