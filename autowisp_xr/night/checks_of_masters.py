@@ -15,6 +15,7 @@ from autowisp_xr import measure, schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge.rows import pieces
 from autowisp_xr.errors import AutowispError, AutowispWarning
+from autowisp_xr.flags import Flag
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import reason_against
 from autowisp_xr.night.checks_of_calibrated import BELOW_ZERO, SURE
@@ -30,6 +31,9 @@ twilight to one."""
 
 _CHANGE = 0.01
 """Of the light of flats, on a small scale, from all frames before to all after: moved dust."""
+
+_SATURATED = 0.01
+"""Of the pixels of a flat: more than bad columns and stars of twilight."""
 
 _GLOW_SHARE = 0.5
 """Of the noise of a dark frame, as scaled, that glow amounts to."""
@@ -124,6 +128,17 @@ def doubts_on_glow(dark: xr.Dataset, name: str, factor: float) -> list[str]:
     values = {"y": int(found["glow_y"][place]), "x": int(found["glow_x"][place])}
     levels = {"glow": glow[place], "current": current[place]}
     return [sentence("dark_glows", name=name, **values, **levels)]
+
+
+def doubts_on_flat(made: xr.Dataset) -> Doubts:
+    """Report that much of a master flat is saturated."""
+    doubts = Doubts()
+    every = slice(None, None, _EVERY)
+    flags = made["mask"].isel(y=every, x=every).values
+    share = np.mean(flags & np.uint8(Flag.SATURATED) != 0, axis=(1, 2)).max()
+    if share > _SATURATED:
+        doubts.add("flat_saturated", share=100 * share)
+    return doubts
 
 
 def doubts_on_flats(frames: xr.Dataset, bias: xr.Dataset | None) -> list[str]:

@@ -17,6 +17,7 @@ from autowisp_xr.traits import Traits
 _FITS_TOO = "fits too"
 """How the reason begins against a master that another goes before."""
 
+COADDS = "coadds"
 NOT_MADE = "could not be made: "
 """How the reason begins against a master that failed."""
 
@@ -329,8 +330,11 @@ def _unstated(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...
     """List the traits that only one of the two states, of those that have to agree."""
     counted = [name for name in KINDS[own.kind].serves if name not in matching.allow_mismatch]
     names = [name for name in counted if name not in ("size", "area", "channels", "unit", "egain")]
-    here, there = set(wanted.known(names)), set(own.known(names))
-    return tuple(sorted(here ^ there))
+    one_side = set(wanted.known(names)) ^ set(own.known(names))
+    # a single exposure is what a frame is that states no number
+    if 1.0 in (wanted.coadds, own.coadds):
+        one_side.discard(COADDS)
+    return tuple(sorted(one_side))
 
 
 def _undecided(

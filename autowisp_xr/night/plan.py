@@ -21,7 +21,7 @@ from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
 from autowisp_xr.night.camera_setups import SETTING
-from autowisp_xr.night.choosing import NOT_MADE, Candidate, Choices, Judge
+from autowisp_xr.night.choosing import COADDS, NOT_MADE, Candidate, Choices, Judge
 from autowisp_xr.night.file_traits import median_of_known
 from autowisp_xr.night.frame_sets import FrameSet, records_of, sort_frames, with_own_names
 from autowisp_xr.night.library import masters_in
@@ -368,7 +368,10 @@ def _doubts_on_unstated(choices: Mapping[str, Choices]) -> list[str]:
         values = {"frames": named(names), "card": card, "first": first_of, "text": text}
         lines.append(sentence("masters_differ", **values, taken=masters, others=others))
     for (master, unstated), number in taken.items():
-        frames, traits = counted(number, "frame"), ", ".join(map(plain, unstated))
-        values = {"master": master, "frames": frames, "traits": traits, "trait": unstated[0]}
-        lines.append(sentence("one_side_states", **values))
+        about = {"master": master, "frames": counted(number, "frame")}
+        if COADDS in unstated:
+            lines.append(sentence("one_side_adds_up", **about))
+        if traits := [trait for trait in unstated if trait != COADDS]:
+            about |= {"traits": ", ".join(map(plain, traits)), "trait": traits[0]}
+            lines.append(sentence("one_side_states", **about))
     return lines

@@ -130,6 +130,7 @@ class Recipes:
         remarks.notes += self._dark_current(product.choices, used, found.frames["mean"], bias)
         if self.checks:
             remarks.notes += checks_of_masters.doubts_on_flats(used, bias)
+            remarks.look = checks_of_masters.doubts_on_flat
         return found.high
 
     def _price(self, name: str, dark: xr.Dataset, frames: xr.Dataset) -> list[str]:

@@ -100,6 +100,7 @@ def test_orientation_gives_rows_and_flips(cards, orientation):
         ("ADCSPEED='5 MHz'", "readout_speed", "5 MHz"),
         ("GAIN='High'", "readout_mode", "GAIN High"),
         ("GAIN='100'; READMODE='Image'; PREAMP='4x'", "readout_mode", "Image, PREAMP 4x"),
+        ("QREADMOD=1; PRE-AMP=4; BINMODE='sum'", "readout_mode", "1, PRE-AMP 4, BINMODE sum"),
         ("GAIN='n/a'", "readout_mode", ""),
         ("ISO='ISO 800'", "gain_setting", 800),
         ("GAIN='Gain 120'", "gain_setting", 120),

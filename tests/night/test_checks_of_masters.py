@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.night.checks_of_masters import KnownDark, current_left, price_of_scaling
+from autowisp_xr.flags import Flag
+from autowisp_xr.night.checks_of_masters import (
+    KnownDark,
+    current_left,
+    doubts_on_flat,
+    price_of_scaling,
+)
 from tests.steps.frames import master
 
 DARK = master(np.full((5, 7), 30.0), np.full((5, 7), 4.0), np.zeros((5, 7)), exposure=120.0)
@@ -36,3 +42,13 @@ def test_what_is_not_known_is_not_reported(seconds, level):
 def test_the_dark_nearest_in_exposure_gives():
     darks = [KnownDark(name=f"{t}", seconds=t, level=t / 10) for t in (1.0, 300.0)]
     assert "by the dark 300.0" in current_left(200.0, 1e4, darks)
+
+
+@pytest.mark.parametrize(("columns", "share"), [(0, ""), (1, ""), (240, "50 %")])
+def test_a_flat_of_which_much_is_saturated_is_doubtful(columns, share):
+    mask = np.zeros((90, 480), np.uint8)
+    mask[:, :columns] = Flag.OVERSATURATED
+    doubts = doubts_on_flat(master(np.ones(mask.shape), np.ones(mask.shape), mask)).notes
+    assert [f"{share} of the pixels of this flat are saturated" in one for one in doubts] == (
+        [True] * bool(share)
+    )

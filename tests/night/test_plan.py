@@ -63,6 +63,20 @@ def test_masters_that_differ_in_what_lights_do_not_state_are_doubtful(sky, write
     assert "bias: of the gain setting 0 (GAIN), not 100); write the card into the headers" in doubt
 
 
+@pytest.mark.parametrize(("number", "doubtful"), [(4, True), (1, False)])
+def test_exposures_that_were_added_up_beside_a_master_without_a_word_of_it_are_doubtful(
+    number, doubtful, sky, write_night
+):
+    folder = write_night(sky.bias(2), sky.objects(2))
+    for path in folder.glob("object*"):
+        fits.setval(path, "COADDS", value=number, ext=int(path.suffix == ".fz"))
+    doubts = plan_night(folder, camera=sky.camera).doubts
+    assert [one.startswith("DOUBT: bias and 2 frames that it corr") for one in doubts] == [
+        True
+    ] * doubtful
+    assert all("only one side states that several exposures were added up" in one for one in doubts)
+
+
 def test_flats_of_another_focal_length_are_doubtful(sky, write_night, tmp_path):
     for length, frames in ((500.0, sky.flat(2)), (2000.0, sky.objects(2)), (None, sky.bias(2))):
         for file in aw.to_fits(frames, tmp_path / "{RAWFNAME}.fits"):
