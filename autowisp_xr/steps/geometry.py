@@ -286,7 +286,7 @@ def _changed(
     sizes = next(iter(planes.values())).sizes
     place = schema.place(channels, sizes["y"], sizes["x"], area.ymin, area.xmin)
     beside, kept = (
-        {name: one for name, one in some.items() if not set(without) & set(one.dims)}
+        {name: one.variable for name, one in some.items() if not set(without) & set(one.dims)}
         for some in (ds.data_vars, ds.coords)
     )
-    return xr.Dataset({**planes, **beside}, kept, ds.attrs).assign_coords(place)
+    return xr.Dataset({**planes, **beside}, {**kept, **place}, ds.attrs)
