@@ -275,7 +275,7 @@ class Writer:
         ours = self.record.owns_group(product.group, identity)
         if ours:
             found = self._damaged.get(product.group, "") or store.damage_of(place, product.group)
-            earlier = self._earlier(product.group, identity)
+            earlier = self._earlier(product.group, identity, instead=overwrite or bool(found))
             if earlier is not None:
                 renewed = self.record.renewals.get(product.frames.place, "")
                 remarks.again = why_again(made, earlier, lost, renewed)
@@ -302,14 +302,19 @@ class Writer:
                 else sentence("group_of_others", path=group)
             ) from error
 
-    def _earlier(self, group: str, identity: str) -> xr.Dataset | None:
-        """Return what an earlier run has left in a group; None for nothing, or just this result."""
+    def _earlier(self, group: str, identity: str, *, instead: bool) -> xr.Dataset | None:
+        """Return what an earlier run has left in a group; None for nothing, or just this result.
+
+        What cannot be read, as of a later version, is None where something else is stored instead.
+        """
         place = self.target / STORE
         if store.identity_of(place, group) in (None, identity):
             return None
         try:
             return recipes.outline(place, group=group)
         except BadImageError:
+            if not instead:
+                raise
             return None
 
     def _undamaged(self, records: Sequence[FileRecord]) -> list[FileRecord]:

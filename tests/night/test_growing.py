@@ -1,7 +1,9 @@
 """A night that grew, shrank or changed: what depends on it is made again, and nothing else."""
 
+import json
 import os
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -165,6 +167,18 @@ def test_a_set_of_which_all_frames_are_gone_goes_with_its_group(again):
     assert summary.leftovers[-1] == LIGHTS
     assert not os.path.exists(f"out/{LIGHTS}")
     assert not os.path.exists(f"out/night.zarr/{LIGHTS}")
+
+
+def test_what_a_later_version_has_stored_is_named_as_that_and_replaced_on_request(again, pool):
+    place = Path("out/night.zarr", LIGHTS, "zarr.json")
+    group = json.loads(place.read_text())
+    group["attributes"]["schema_version"] = 999
+    place.write_text(json.dumps(group))
+    add(pool, "object-0004")
+    summary, written = again()
+    assert written == set()
+    assert "schema_version is 999" in next(iter(summary.failed.values()))
+    assert again(overwrite=True)[0].failed == {}
 
 
 @pytest.mark.usefixtures("again")
