@@ -117,7 +117,7 @@ def take_in(judged, by_noise, pixels, noise, weight, dropped, judgement, sums, k
     pixels, noise
         The frame as it is averaged: the same, or where there are weighted sums another.
     weight
-        Of the frame; not looked at where the sums have no weights.
+        Of the frame, which is left out where it is 0; not looked at where the sums have none.
     dropped : (pixel) uint8, or of size 0
         1 for what is left out.
     judgement
@@ -143,8 +143,9 @@ def take_in(judged, by_noise, pixels, noise, weight, dropped, judgement, sums, k
         number, mean = sums.number[start:stop], sums.mean[start:stop]
         squares, own = sums.squares[start:stop], scratch[0, :width]
         away, limit = scratch[1, :width], scratch[2, :width]
+        counts = weight > 0.0 or sums.total.size == 0
         for pixel in range(width):
-            alive[pixel] = source[pixel] - source[pixel] == 0
+            alive[pixel] = counts & (source[pixel] - source[pixel] == 0)
         if pixels.mask.size:
             mask = pixels.mask[0, start:stop]
             for pixel in range(width):
@@ -217,8 +218,7 @@ def weigh_in(source, w, alive, sums, start, moved):
         total[pixel] += w if alive[pixel] else 0.0
     for pixel in range(alive.size):
         away = (np.float64(source[pixel]) - mean[pixel]) * w / total[pixel]
-        # nothing of a weight of 0 moves a mean
-        moved[pixel] = away if alive[pixel] & (w > 0.0) else 0.0
+        moved[pixel] = away if alive[pixel] else 0.0
     for pixel in range(alive.size):
         mean[pixel] += moved[pixel]
     for pixel in range(alive.size):

@@ -158,6 +158,9 @@ def average_through_frames(
     alone = all(other is None for other in frames[1:])
     in_place = alone and (reject is None or reject.in_place)
     as_read = pixels_of(frames, rules.exclude, in_place=in_place)
+    flags = as_read.mask
+    if frames.weights is not None:
+        as_read = _of_some_weight(as_read, frames.weights)
     noise_as_read = noise_of(frames, np.dtype(rules.dtype))
     given, noise = _scaled(as_read, noise_as_read, frames.lines, rules.dtype)
     if reject is None:
@@ -171,8 +174,8 @@ def average_through_frames(
     else:
         block, pixels = reject.average(given, noise, quantile, digits)
     mask = np.zeros(block.number.size, np.uint8)
-    if given.mask.size:
-        inherit_flags(pixels, given.mask, block, rules.reach, mask)
+    if flags.size:
+        inherit_flags(pixels, flags, block, rules.reach, mask)
     mask |= (block.number < max(rules.min_values, 1)) * np.uint8(Flag.FAULT)
     weights = equal_weights()
     if frames.weights is not None:
@@ -227,6 +230,15 @@ def average_through_frames(
     if frames.counts is not None:
         flat = flat._replace(total=sum_of_counts(pixels, _flat(frames.counts, shape), block))
     return in_shape(flat, shape)
+
+
+def _of_some_weight(pixels: Pixels, weights: Floats) -> Pixels:
+    """Return pixels of which the values of no weight are left out as well."""
+    none = weights == 0
+    if not none.any():
+        return pixels
+    each = np.repeat(none, pixels.values.shape[1] // none.shape[1], axis=1)
+    return pixels._replace(mask=marked(pixels) | each, exclude=ANY)
 
 
 class Common(NamedTuple):

@@ -56,13 +56,14 @@ def stack(
         Pixels that are HOT or NONLINEAR count, and hand on their flag; ``exclude="BAD"`` leaves
         the hot ones out. Science stacks may keep saturated cores with ``exclude="FAULT"``.
     weights
-        How much each value counts in a mean; rejection does not look at them. ``"exposure"``: by
-        the exposure of its frame. ``"variance"``: by one over the variance of its frame and
-        channel, the median over some 65 000 pixels on a regular grid of what is the frame's own
-        (weights of each pixel's own noisy variance would pull the mean down); lazy frames are read
-        once more for it. ``"noise"``: the same, and of frames without a variance by the square of
-        the noise that neighbours show. Both are of the frames as they are scaled. Or numbers, not
-        negative, over (frame), (frame, channel) or (frame, channel, y, x). None: all the same.
+        How much each value counts in a mean. 0 leaves it out, as a flag does; rejection looks at no
+        others. ``"exposure"``: by the exposure of its frame. ``"variance"``: by one over the
+        variance of its frame and channel, the median over some 65 000 pixels on a regular grid of
+        what is the frame's own (weights of each pixel's own noisy variance would pull the mean
+        down); lazy frames are read once more for it. ``"noise"``: the same, and of frames without a
+        variance by the square of the noise that neighbours show. Both are of the frames as they are
+        scaled. Or numbers, not negative, over (frame), (frame, channel) or (frame, channel, y, x).
+        None: all the same.
     scale, sky
         How frames are brought to one level first: a value x of a frame becomes
 

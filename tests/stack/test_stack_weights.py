@@ -98,6 +98,19 @@ def test_a_frame_without_any_pixel_has_no_weight():
     assert one(weighted(frames, "variance")) == 3.5
 
 
+def test_a_value_of_no_weight_is_left_out_as_a_flagged_one_is(frames):
+    ds = weighted(column(5.0, 1.0, 3.0, variance=[1.0] * 3, mask=[Flag.HOT, 0, 0]), [0, 1, 1])
+    assert (one(ds), one(ds, "count"), one(ds, "mask")) == (2.0, 2, 0)
+    few = weighted(column(5.0, 1.0, variance=[1.0] * 2), [0, 1], min_values=2)
+    assert (one(few), one(few, "count"), one(few, "mask")) == (1.0, 1, Flag.FAULT)
+    options = {"reject": SigmaClip(1.2), "rejected": True, "allow_mismatch": "exposure"}
+    expected = weighted(frames.isel(frame=[0, 2]), [1, 2], **options)
+    of_pixels = np.broadcast_to(np.reshape([1, 0, 2], (3, 1, 1, 1)), frames["image"].shape)
+    for weights in ([1, 0, 2], of_pixels):
+        found = weighted(frames, weights, **options)
+        same(found.drop_vars("mask"), expected.drop_vars("mask"))
+
+
 def test_weights_of_photon_noise_do_not_pull_the_mean_down():
     """Each pixel weighed by its own variance would: by 1 of 20 electrons."""
     rng = np.random.default_rng(7)
@@ -174,7 +187,7 @@ def test_a_pixel_whose_values_weigh_nothing_is_a_fault():
     frames = column(1.0, 2.0, 6.0, variance=[1.0] * 3, mask=[0, 0, 4])
     ds = weighted(frames, [0, 0, 1])
     assert np.isnan(one(ds))
-    assert one(ds, "mask") == Flag.FAULT
+    assert (one(ds, "count"), one(ds, "mask")) == (0, Flag.FAULT | Flag.COSMIC)
     assert one(weighted(frames, [0, 1, 1])) == 2.0
 
 
