@@ -42,11 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 if all went well, 1 after an error, 2 for a wrong call."""
     if arguments is not None:
         return _run(arguments)
+    _open_streams()
     try:
         return _run(sys.argv[1:])
     finally:
         # the process is ours, and ends: looking for garbage in all that was imported takes time
         gc.freeze()
+
+
+def _open_streams() -> None:
+    """Let streams that the caller has closed lead nowhere, and no file of ours take their place."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        if number > 0:
+            setattr(sys, ("stdout", "stderr")[number - 1], os.fdopen(number, "w"))
+    os.close(number)
 
 
 def _run(arguments: Sequence[str]) -> int:

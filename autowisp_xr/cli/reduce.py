@@ -13,6 +13,7 @@ from typing import Any
 from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.log import described
 from autowisp_xr.cli.settings import in_table
+from autowisp_xr.cli.terminal import following, print_line, show
 from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError, MissingPackageError
 from autowisp_xr.night.sentences import counted, sentence
@@ -29,7 +30,7 @@ def demo(options: Namespace) -> int:
     if Path(options.out).expanduser().exists():
         raise FileExistsError(f"{options.out} exists; remove it, or choose another with -o")
     started = time.monotonic()
-    demo(options.out, report=print)
+    demo(options.out, report=print_line)
     print(f"\n{options.out}/ has raw/, camera.toml, reduced/ (see summary.txt) and deep.fits")
     finish(f"{options.out}/reduced", wanted=True)
     print(f"done in {time.monotonic() - started:.1f} s")
@@ -51,7 +52,6 @@ def reduce(options: Namespace) -> int:
     """Make masters and calibrated frames of a night, and print its summary."""
     load("dask.array", "autowisp_xr.night.reduction")
     from autowisp_xr import FlatSelection, night
-    from autowisp_xr.cli.terminal import following, show
 
     select = FlatSelection() if options.select_flats else None
     if options.flat_limits:
@@ -62,7 +62,7 @@ def reduce(options: Namespace) -> int:
         names = ("store", "raw", "fits", "make_fringes", "overwrite", "memory_limit")
         given = {name: getattr(options, name) for name in names} | _arguments(options)
         given["defects"] = defects
-        print(night.project(options.night, options.out, **given, report=print), end="")
+        print(night.project(options.night, options.out, **given, report=print_line), end="")
         return 0
     often = options.watch is not None
     once_or_often: Any = partial(night.watch, every=options.watch) if often else night.reduce
@@ -88,7 +88,7 @@ def reduce(options: Namespace) -> int:
             scheduler=options.scheduler,
             workers=options.workers,
             units=options.units,
-            report=print,
+            report=print_line,
         )
     if summary is None:
         print("nothing was reduced")
@@ -183,7 +183,7 @@ def camera(options: Namespace) -> int:
     from autowisp_xr.night import measure_camera
 
     paths = options.paths[0] if len(options.paths) == 1 else options.paths
-    found = measure_camera(paths, **of_frames(options), report=print)
+    found = measure_camera(paths, **of_frames(options), report=print_line)
     for one in found:
         path = target.with_stem(f"{target.stem}-{one.place}") if one.place else target
         if one.exit_status != 1:

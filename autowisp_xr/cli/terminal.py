@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from autowisp_xr.errors import NotWrittenError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,6 +30,23 @@ def following() -> Iterator["Console | None"]:
     console = _console()
     with followed(console):
         yield console
+
+
+def print_line(line: str) -> None:
+    """Print a line at once: a file that takes it shows how far the work is.
+
+    Raises
+    ------
+    NotWrittenError
+        Where it cannot be printed, as into a file on a full disk.
+    """
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = f"what is printed cannot be written where it goes: {error.strerror}"
+        raise NotWrittenError(f"{reason}; run the same again: what is whole is kept") from error
 
 
 def show(summary: "Summary", console: "Console | None") -> None:

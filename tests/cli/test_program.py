@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -46,6 +47,25 @@ def test_reduce_prints_the_summary(night, tmp_path, capsys):
     verdict, last = printed.splitlines()[-2:]
     assert verdict.startswith("Verdict: 2 of 2 lights calibrated, without a dark")
     assert last.endswith(f"with pictures: autowisp-xr report {tmp_path}/out")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no such device")
+def test_where_what_is_printed_goes_may_be_closed_and_is_named_where_it_is_full(night, tmp_path):
+    command = f"{sys.executable} -m autowisp_xr reduce {night[1]} --gain 1.5 --read-noise 8 -o "
+    full, closed = (
+        subprocess.run(
+            f"{command}{tmp_path}/{name} {to}",
+            shell=True,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        for name, to in (("full", "> /dev/full"), ("closed", ">&- 2>&-"))
+    )
+    assert full.returncode == 1
+    assert "what is printed cannot be written where it goes: No space left" in full.stderr
+    assert (closed.returncode, closed.stderr) == (0, "")
+    assert "2 of 2 lights calibrated" in (tmp_path / "closed" / "summary.txt").read_text()
 
 
 def test_what_fails_is_in_the_exit_status(night, tmp_path, capsys):
