@@ -141,8 +141,8 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
         Median of the cells.
     ``deviation``
         Range of frame / median of all frames (of two frames, the other one) over the cells of a
-        16 x 16 grid, each brought to a median of one, and 5 % of the cells left out at either end:
-        0.1 where one side is 10 % brighter than it should be. NaN for a single frame.
+        16 x 16 grid that are lit, each brought to a median of one, and 5 % of these left out at
+        either end: 0.1 where one side is 10 % brighter than it should be. NaN for a single frame.
     ``deviation_error``
         Of it, by the noise of the cells.
 
@@ -187,7 +187,8 @@ def flat_shapes(flats: xr.Dataset, *, bias: xr.Dataset | None = None) -> xr.Data
         shapes = values / level[..., None]
         noise = errors / np.abs(level)[..., None]
         reference = shapes[::-1] if len(shapes) == 2 else bottleneck.nanmedian(shapes, axis=0)
-        ratios = shapes / reference
+        # of cells without light, noise would be divided by noise
+        ratios = np.where(reference > _LIT, shapes / reference, np.nan)
         deviation = ranked(ratios, _INNER[1]) - ranked(ratios, _INNER[0])
     if len(shapes) == 1:
         deviation[:] = np.nan

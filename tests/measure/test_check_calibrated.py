@@ -166,6 +166,15 @@ def test_the_flat_of_another_shape_stands_out_of_three_and_both_do_of_two():
     assert flat_shapes(frames(image[:1]))["deviation"].isnull().all()
 
 
+@pytest.mark.parametrize("number", [2, 5])
+def test_where_no_light_reaches_flats_they_have_no_shape(number):
+    """A round field, whose corners are noise about zero."""
+    y, x = (np.linspace(-1, 1, size) for size in SHAPE)
+    image = np.where(np.hypot(y[:, None], x) < 0.9, 1.0, 0.0) * blank(number, 20000.0, 100.0)
+    image += np.random.default_rng(2).normal(0, 5, image.shape)
+    assert (flat_shapes(frames(image))["deviation"] < 0.01).all()
+
+
 def test_a_flat_without_a_good_pixel_is_not_known_and_spoils_no_other():
     flats = frames(blank(3, 20000.0, 100.0))
     flats["mask"][1] = aw.Flag.HOT
