@@ -54,9 +54,13 @@ def read_areas(cards: Cards, height: int, width: int, binning: str) -> Areas:
         texts.pop("data_area", None)
     sections, doubts = _in_stored_pixels(texts, stated, height, width, binning)
     image, data, overscan = map(sections.get, _AREAS)
+    whole = (1, width, 1, height)
+    if image is None and overscan is not None and overscan[:4] == whole:
+        doubts.append(doubt("overscan_everywhere", card=stated["overscan"]))
+        overscan = None
     if data is not None and overscan is not None and data.overlaps(overscan):
         doubts.append(doubt("holds_overscan", card=lit, overscan=stated["overscan"]))
-    elif data is not None and data[:4] != (1, width, 1, height):
+    elif data is not None and data[:4] != whole:
         image = data
     if image is not None and overscan is not None and image.overlaps(overscan):
         left = overscan.outside(image)

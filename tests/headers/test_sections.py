@@ -89,6 +89,15 @@ def test_an_overscan_inside_the_lit_image_is_left_for_the_verb_to_refuse():
     assert "none of it lies outside" in found.doubts[0]
 
 
+def test_an_overscan_that_is_the_whole_frame_is_none():
+    for data in ({}, {"DATASEC": "[1:7,1:5]"}, {"DATASEC": "[1:5,1:5]"}):
+        found = areas(BIASSEC="[1:7,1:5]", **data)
+        assert found.overscan is None
+        (doubt,) = found.doubts
+        assert "BIASSEC = '[1:7,1:5]' is the whole frame, which sees light, and not used" in doubt
+    assert found.image is not None
+
+
 _ESO = "HIERARCH ESO DET OUT1 {}"
 
 
