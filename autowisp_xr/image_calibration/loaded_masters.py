@@ -20,18 +20,22 @@ from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.open import open_planes
 from autowisp_xr.frames.product_hdus import plain_header
 from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import read_coordinates
 from autowisp_xr.headers.processing import Statement, stated_bias, stated_correction
-from autowisp_xr.headers.values import Cards
+from autowisp_xr.headers.values import Cards, to_number
 from autowisp_xr.image_calibration.mask_utilities import combine_masks
 from autowisp_xr.image_calibration.raw_frame import Channels, by_channel, inside, interleaved
 from autowisp_xr.kinds import KINDS, may_be
 from autowisp_xr.matching import reason_against
+from autowisp_xr.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.regions import Region
 from autowisp_xr.traits import Traits
 
 _FLAT_RANGE = (0.2, 5.0)
+_HOLDS, _LEAST_LEVEL = 0.9, 20.0
+"""From which share of the level of the bias on, which is no less, a dark seems to hold it."""
 
 NOT_ASKED = ("size", "area", "channels", "unit", "pixel_type")
 """Traits that the original checks itself, or not at all."""
@@ -65,6 +69,8 @@ class Loaded(NamedTuple):
     """The median of some pixels."""
     bias: Statement | None = None
     """Whether the bias was subtracted from it; None where nothing states it."""
+    fractions: bool = False
+    """Whether its pixels look like counts divided by the largest that there can be."""
 
     def __repr__(self) -> str:
         return repr(self.name)
@@ -215,7 +221,8 @@ class LoadedMaster:
         level = float(np.median(sample)) if sample.size else 1.0
         steps = provenance.steps_of(read_layout(path).history)
         traits, bias = traits_of(header, kind), stated_bias(header, steps)
-        return Loaded(path, [entry], planes, header, sha1, traits, level, bias)
+        fractions = are_fractions(sample)
+        return Loaded(path, [entry], planes, header, sha1, traits, level, bias, fractions)
 
 
 def _shape_of(loaded: Loaded) -> tuple[int, ...]:
@@ -258,7 +265,13 @@ def _doubts(
                 yield f"{file} is {found}"
         if before is not None and before.made:
             yield f"{file} is given for frames whose {kind} was corrected before ({before.by})"
+        yield from _other_scale(kind, own, raw)
         bias = own.bias
+        if kind == "dark" and bias is None and params["bias"] is not None:
+            of_bias = params["bias"]["loaded"].get(channel, own).level
+            if own.level > _HOLDS * of_bias > _HOLDS * _LEAST_LEVEL:
+                levels = f"a median of {own.level:.4g}, that of the bias is {of_bias:.4g}"
+                yield f"{file} has {levels}: it seems to hold the bias"
         if kind == "dark" and bias is not None and bias.made != (params["bias"] is not None):
             if not bias.made:
                 yield f"{file} holds the bias ({bias.by}), which is subtracted from the frames, too"
@@ -266,6 +279,21 @@ def _doubts(
                 yield f"the bias was subtracted from {file} ({bias.by}), but is not from the frames"
         if kind == "flat" and not _FLAT_RANGE[0] < own.level < _FLAT_RANGE[1]:
             yield f"{file} has a median of {own.level:.4g}; a master flat is about 1"
+
+
+def _other_scale(kind: str, own: Loaded, raw: fits.Header) -> Iterator[str]:
+    """Yield the reasons why the pixels of a master do not count as those of the frame."""
+    added, of_frame = (to_number(value_of(header, "PEDESTAL")) for header in (own.header, raw))
+    holds_bias = kind == "bias" or (own.bias is not None and not own.bias.made)
+    if abs(added) > 0 and not (holds_bias and abs(added) == abs(of_frame)):
+        yield f"{own.name} states PEDESTAL = {added:g}, a constant that is in its pixels"
+    if kind == "flat":
+        return
+    units = [unit_of(value_of(header, "BUNIT") or "adu") for header in (own.header, raw)]
+    if units[0] != units[1]:
+        yield f"{own.name} is in units of {units[0]!r}, the frames of {units[1]!r}"
+    elif own.fractions:
+        yield f"{own.name} is in {FRACTIONS}"
 
 
 def traits_of(header: fits.Header, kind: str = "object") -> Traits:

@@ -13,6 +13,7 @@ from astropy.io import fits
 from autowisp_xr.errors import AutowispWarning, CalibrationError
 from autowisp_xr.frames.write import quantize_level
 from autowisp_xr.headers.aliases import KeywordAliases
+from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.image_calibration.loaded_masters import traits_of
@@ -147,6 +148,14 @@ def resolved(params: Mapping[str, Any], frame: RawFrame) -> dict[str, Any]:
         warnings.warn(
             f"{frame.path} states a gain of {traits.egain:g} electrons per ADU (EGAIN); it is "
             f"calibrated with gain={found['gain']:g} all the same",
+            AutowispWarning,
+            stacklevel=3,
+        )
+    unit = unit_of(value_of(header, "BUNIT") or "adu")
+    if unit == "electron" or unit.endswith("/s"):
+        warnings.warn(
+            f"{frame.path} is in units of {unit!r} (BUNIT), whose noise is another; it is "
+            "calibrated as if they were ADU all the same",
             AutowispWarning,
             stacklevel=3,
         )

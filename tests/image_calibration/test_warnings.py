@@ -241,3 +241,45 @@ def test_warns_of_frames_of_which_the_verbs_make_no_master(here, kind, cards, ot
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make(files, "m.fits")
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "cards", "frame", "message"),
+    [
+        ("dark", 30.0, {"PEDESTAL": -20}, {}, "states PEDESTAL = -20, a constant that is in its"),
+        ("bias", 30.0, {"PEDESTAL": -20}, {"PEDESTAL": -20}, ""),
+        ("bias", 30.0, {"BUNIT": "electron"}, {}, "in units of 'electron', the frames of 'adu'"),
+        ("dark", 30.0, {"BUNIT": "adu/s"}, {}, "in units of 'adu/s', the frames of 'adu'"),
+        ("flat", 1.0, {"BUNIT": "electron"}, {}, ""),
+        ("dark", 40.0, {}, {}, "has a median of 40, that of the bias is 40: it seems to hold the"),
+        ("dark", 40.0, {"CALSTAT": "B"}, {}, ""),
+        (
+            "bias",
+            30.0,
+            {"BUNIT": "adu/s"},
+            {"BUNIT": "adu/s"},
+            "raw.fits is in units of 'adu/s' .BUNIT., whose n",
+        ),
+    ],
+)
+def test_warns_of_masters_and_frames_on_another_scale(here, kind, level, cards, frame, message):
+    """What the verbs bring to the scale of the frames, or refuse."""
+    raw = write("raw.fits", 1000.0, IMAGETYP="object", EXPTIME=30.0, **frame)
+    write("b.fits", 40.0, IMAGETYP="masterzero")
+    write("m.fits", level, **cards)
+    masters = {"master_bias": "b.fits", f"master_{kind}": "m.fits"}
+    if message:
+        with pytest.warns(aw.AutowispWarning, match=message):
+            calibrate(raw, **masters)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        calibrate(raw, **masters)
+
+
+def test_warns_of_a_master_from_zero_to_one(here):
+    image = np.linspace(0.1, 0.9, 24 * 32, dtype=np.float32).reshape(24, 32)
+    fits.PrimaryHDU(image, fits.Header({"IMAGETYP": "masterdark"})).writeto("m.fits")
+    fits.PrimaryHDU(1000 * image, fits.Header({"IMAGETYP": "object"})).writeto("raw.fits")
+    with pytest.warns(aw.AutowispWarning, match=r"m\.fits is in floats from 0 to 1; it is applied"):
+        calibrate("raw.fits", master_dark="m.fits")
