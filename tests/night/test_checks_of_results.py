@@ -297,22 +297,3 @@ def test_a_level_that_wanders_is_reported(site, kind):
     site.night(**{kind: {"becomes": lambda pixels, index: pixels + 3 * index}})
     _, doubts = site.reduce()
     assert any(f"the level of the {kind} frames {kind}" in line for line in doubts)
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(
-    "name", ["arcsat_flarecam_xo1_2025", "stonybrook_stl1001", "seestar_s50_bayer"]
-)
-def test_nothing_that_is_made_of_good_real_frames_is_doubted(real, tmp_path, name):
-    types = {"flat-*": "flat"} if name.startswith("stony") else None
-    summary = aw.reduce(real / name, tmp_path / "out", types=types)
-    stated = [*summary.notes, *(note for made in summary.made for note in made.notes)]
-    assert [note for note in stated if note.startswith("DOUBT")] == []
-    assert summary.made
-
-
-@pytest.mark.real
-def test_flats_of_two_lamps_some_of_them_saturated_are_doubted(real, tmp_path):
-    summary = reduce(real / "uw_st7_flat_ladder", tmp_path / "out")
-    (flat,) = [made for made in summary.made if made.group == "masters/flat"]
-    assert any("differ in shape" in note for note in flat.notes)

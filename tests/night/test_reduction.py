@@ -10,7 +10,6 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import median_filter
 
 import autowisp_xr as aw
 from autowisp_xr import simulate
@@ -348,21 +347,6 @@ def test_a_file_is_no_night(sky, write_night, tmp_path):
         reduce(folder / "bias-0001.fits", tmp_path / "out")
 
 
-@pytest.mark.real
-def test_the_real_night_of_a_small_telescope(real, tmp_path):
-    camera = aw.Camera(gain=1.38, read_noise=15.9)
-    summary = aw.reduce(real / "arcsat_flarecam_xo1_2025", tmp_path / "out", camera=camera)
-    assert [(made.what, len(made.inputs)) for made in summary.made] == [
-        ("master bias", 5),
-        ("master dark_60s", 5),
-        ("master flat_z", 5),
-        ("calibrated z_60s", 3),
-    ]
-    assert summary.left_out == summary.failed == {}
-    for path in summary.made[-1].files:
-        assert abs(sky_noise(aw.open_fits(path).isel(frame=0)) - 1) < 0.1
-
-
 def test_flats_are_chosen_when_asked_and_the_others_named_with_their_reason(
     sky, write_night, tmp_path
 ):
@@ -523,87 +507,6 @@ def test_frames_in_folders_are_found_and_results_among_them_are_not(sky, tmp_pat
     assert [len(made.inputs) for made in first.made] == [2, 1]
     again = str(reduce(tmp_path, out, camera=sky.camera))
     assert again.replace("; up to date", "") == str(first)
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(
-    ("name", "options", "made", "left_out"),
-    [
-        (
-            "stonybrook_stl1001",
-            {"types": {"flat-*": "flat"}},
-            {
-                "master bias": 10,
-                "master dark_60s": 11,
-                "master dark_30s": 1,
-                "master dark_150s": 1,
-                "master dark_300s": 1,
-                "master flat_Visible": 10,
-            },
-            0,
-        ),
-        ("uw_st7_flat_ladder", {}, {"master bias": 5, "master flat": 20}, 0),
-        ("msfc_esis_overscan", {}, {}, 4),
-        (
-            "lco_floyds_fz",
-            {},
-            {
-                "master flat_air_2020-03-21": 1,
-                "master flat_air_2021-01-26": 1,
-                "calibrated air_300.065s": 1,
-                "calibrated air_2700.08s": 1,
-            },
-            2,
-        ),
-    ],
-)
-def test_real_sets_give_a_summary_that_states_what_they_are(
-    name, options, made, left_out, real, tmp_path
-):
-    summary = reduce(real / name, tmp_path / "out", **options)
-    assert {one.what: len(one.inputs) for one in summary.made} == made
-    assert len(summary.left_out) == left_out
-    if name == "stonybrook_stl1001":
-        note, _ = summary.notes
-        gain = float(re.search(r"gain ([0-9.]+)", note)[1])
-        assert abs(gain / 1.93 - 1) < 0.05
-        assert note.endswith("the header states EGAIN = 2.06")
-    if name == "lco_floyds_fz":
-        assert "GAIN = 2.3 in the headers may be a setting" in summary.notes[0]
-
-
-@pytest.mark.real
-def test_the_real_night_needs_no_camera_file(real, tmp_path):
-    summary = reduce(real / "arcsat_flarecam_xo1_2025", tmp_path / "out")
-    assert len(summary.made[-1].inputs) == 3
-    camera = aw.Camera.from_toml(tmp_path / "out" / "camera.toml")
-    assert abs(camera.gain / 1.36 - 1) < 0.05
-    assert abs(camera.read_noise / camera.gain / 11.8 - 1) < 0.05
-    science = aw.open_zarr(tmp_path / "out" / "night.zarr", group="calibrated/z_60s")
-    for frame in range(3):
-        assert abs(sky_noise(science.isel(frame=frame)) - 1) < 0.1
-        assert far_below(science.isel(frame=frame, channel=0)) <= 1
-    unusable = (science["mask"].values & np.uint8(aw.Flag.FAULT)) != 0
-    assert unusable.mean() < 2e-3
-
-
-def far_below(science):
-    """How many usable pixels are ten uncertainties below the median of the 24 around them."""
-    around = np.ones((5, 5), bool)
-    around[2, 2] = False
-    usable = (science["mask"].values & np.uint8(aw.Flag.UNUSABLE)) == 0
-    image = np.where(usable, science["image"], np.median(science["image"].values[usable]))
-    depth = median_filter(image, footprint=around) - image
-    return int(np.count_nonzero(usable & (depth > 10 * np.sqrt(science["variance"].values))))
-
-
-def sky_noise(science):
-    """Scatter of neighbours, which share sky and flat, in units of their errors."""
-    image, error = science["image"].values[0], np.sqrt(science["variance"].values[0])
-    good = science["mask"].values[0] == 0
-    pairs = (image[:, 1::2] - image[:, ::2]) / np.hypot(error[:, 1::2], error[:, ::2])
-    pairs = pairs[good[:, 1::2] & good[:, ::2]]
-    return 1.4826 * np.median(np.abs(pairs - np.median(pairs)))
 
 
 def test_a_second_run_leaves_all_files_as_they_are(reduced, sky):
