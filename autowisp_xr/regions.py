@@ -172,10 +172,16 @@ class ChannelSlice:
         try:
             y, x = given
             rows, columns = (y.start or 0, y.step or 1), (x.start or 0, x.step or 1)
+            ends = (y.stop, x.stop)
         except (TypeError, ValueError, AttributeError):
             raise CalibrationError(
                 f"a channel is a pair of slices (y, x) of the raw frame, not {given!r}"
             ) from None
+        if ends != (None, None):
+            raise CalibrationError(
+                f"a channel goes to the end of the frame, as slice(0, None, 2) does, and {given!r} "
+                "does not; image_area cuts frames"
+            )
         return cls(y_offset=rows[0], y_step=rows[1], x_offset=columns[0], x_step=columns[1])
 
     def seen_from(self, y: int, x: int) -> "ChannelSlice":

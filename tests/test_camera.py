@@ -88,6 +88,7 @@ def test_a_single_slice_stands_for_both_axes():
     [
         ({"a": 3}, "a channel is a pair of slices"),
         ({"a": (slice(0, None, 2),)}, "a channel is a pair of slices"),
+        ({"a": (slice(0, 8, 2), slice(0, None, 2))}, "a channel goes to the end of the frame"),
         ({}, "channels is a pattern such as"),
         (4, "channels is a pattern such as"),
         ({"a": np.s_[2::2, 0::2]}, "an offset must be smaller than its step"),
