@@ -93,16 +93,15 @@ class Record:
             if store.identity_of(self.store, group) in made
         ]
 
-    def others(self) -> Iterator[tuple[str, str]]:
-        """Yield what is ours, unchanged, and neither written nor kept by this run: with its place.
+    def others(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield what we have written, and this run neither writes nor keeps: with its place.
 
-        Only FITS files are.
+        Only FITS files are; and whether they are what we have left.
         """
         for place in sorted(self._files.keys() - self._seen):
             path = str(self.target / place)
-            is_fits = FITS_SUFFIX.search(place) and os.path.exists(path)
-            if is_fits and self.why_kept(path) is None:
-                yield path, place
+            if FITS_SUFFIX.search(place) and os.path.exists(path):
+                yield path, place, self.why_kept(path) is None
 
     def forget_file(self, path: str) -> None:
         """Drop a file that is no more."""

@@ -345,10 +345,9 @@ def _look_for_leftovers(writer: Writer, prune: bool) -> None:
     planned = {one.group for one in summary.plan.products} | writer.attempted
     found = leftovers(writer.record, used, planned)
     summary.leftovers = (*found.files, *found.groups)
-    if summary.leftovers:
-        summary.notes.append(found.note(removed=prune))
-        if prune:
-            found.remove(writer.record)
+    summary.notes += found.notes(removed=prune)
+    if prune and summary.leftovers:
+        found.remove(writer.record)
     remove_unused_inputs(writer.record.store)
 
 

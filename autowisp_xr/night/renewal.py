@@ -105,16 +105,25 @@ def _masters(ds: xr.Dataset) -> dict[str, Any]:
 
 
 class Leftovers(NamedTuple):
-    """Results of earlier runs, all of them ours and unchanged, that this run would not make."""
+    """Results of earlier runs that this run would not make."""
 
     files: Sequence[str] = ()
+    """Those that are as we have left them."""
     groups: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    """Files that somebody has worked on since."""
 
-    def note(self, *, removed: bool) -> str:
-        """Return a line that lists them."""
-        names = [Path(path).name for path in self.files] + list(self.groups)
-        values = {"number": len(names), "names": named(names)}
-        return sentence("pruned" if removed else "left_over", **values)
+    def notes(self, *, removed: bool) -> list[str]:
+        """Return a line that lists ours, and one that lists those of somebody else by now."""
+        ours = [Path(path).name for path in self.files] + list(self.groups)
+        theirs = [Path(path).name for path in self.changed]
+        found = []
+        if ours:
+            values = {"number": len(ours), "names": named(ours)}
+            found.append(sentence("pruned" if removed else "left_over", **values))
+        if theirs:
+            found.append(sentence("left_over_changed", number=len(theirs), names=named(theirs)))
+        return found
 
     def remove(self, record: Record) -> None:
         """Remove them, and folders that become empty."""
@@ -149,17 +158,17 @@ def leftovers(record: Record, used: Collection[str], planned: Collection[str]) -
         gone = not all(os.path.exists(file_of(one)) for one in inputs)
         return bool(inputs) and (gone or (not at_home and set(inputs) <= set(used)))
 
-    files = [
-        path
-        for path, place in record.others()
-        if is_left(FITS_SUFFIX.sub("", place), list(_inputs_of_file(path)))
-    ]
+    files: list[str] = []
+    changed: list[str] = []
+    for path, place, unchanged in record.others():
+        if is_left(FITS_SUFFIX.sub("", place), list(_inputs_of_file(path))):
+            (files if unchanged else changed).append(path)
     groups = [
         group
         for group in record.groups
         if group not in planned and is_left(group, _inputs_of_group(record.store, group))
     ]
-    return Leftovers(files, groups)
+    return Leftovers(files, groups, changed)
 
 
 def deep_place(group: str) -> str:

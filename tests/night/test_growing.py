@@ -159,6 +159,16 @@ def test_results_of_lights_that_are_gone_are_listed_and_removed_on_request(again
     assert again(prune=True)[0].leftovers == ()
 
 
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_result_of_a_light_that_is_gone_is_kept_and_named_if_it_was_worked_on(again, prune):
+    os.remove(f"raw/{LIGHT[2]}.fits")
+    fits.setval(f"out/{LIGHTS}/{LIGHT[2]}.fits", "CRVAL1", value=83.8)
+    summary, written = again(prune=prune)
+    assert written == set()
+    assert f"somebody has changed them since: 1 ({LIGHT[2]}.fits)" in str(summary)
+    assert summary.leftovers == ()
+
+
 def test_a_set_of_which_all_frames_are_gone_goes_with_its_group(again):
     for name in LIGHT:
         os.remove(f"raw/{name}.fits")
