@@ -266,19 +266,34 @@ def _doubts(
         if before is not None and before.made:
             yield f"{file} is given for frames whose {kind} was corrected before ({before.by})"
         yield from _other_scale(kind, own, raw)
-        bias = own.bias
-        if kind == "dark" and bias is None and params["bias"] is not None:
-            of_bias = params["bias"]["loaded"].get(channel, own).level
-            if own.level > _HOLDS * of_bias > _HOLDS * _LEAST_LEVEL:
-                levels = f"a median of {own.level:.4g}, that of the bias is {of_bias:.4g}"
-                yield f"{file} has {levels}: it seems to hold the bias"
-        if kind == "dark" and bias is not None and bias.made != (params["bias"] is not None):
-            if not bias.made:
-                yield f"{file} holds the bias ({bias.by}), which is subtracted from the frames, too"
-            elif not (params["bias_level_adu"] or params["overscans"]):
-                yield f"the bias was subtracted from {file} ({bias.by}), but is not from the frames"
+        if kind == "dark":
+            yield from _level_of_dark(own, params["bias"] and params["bias"]["loaded"], params)
         if kind == "flat" and not _FLAT_RANGE[0] < own.level < _FLAT_RANGE[1]:
             yield f"{file} has a median of {own.level:.4g}; a master flat is about 1"
+
+
+def _level_of_dark(
+    dark: Loaded, biases: Mapping[str | None, Loaded] | None, params: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield why the level without light is subtracted twice, left in, or counts as light."""
+    stated, level = dark.bias, bool(params["bias_level_adu"] or params["overscans"])
+    if biases is None:
+        if stated is not None and not level:
+            if stated.made:
+                by = f"{dark.name} ({stated.by})"
+                yield f"the bias was subtracted from {by}, but is not from the frames"
+            else:
+                yield (
+                    f"{dark.name} holds the bias ({stated.by}), and no other level is subtracted: "
+                    "in the uncertainties it counts as light, as in the original"
+                )
+    elif stated is None:
+        of_bias = max(bias.level for bias in biases.values())
+        if dark.level > _HOLDS * of_bias > _HOLDS * _LEAST_LEVEL:
+            levels = f"a median of {dark.level:.4g}, that of the bias is {of_bias:.4g}"
+            yield f"{dark.name} has {levels}: it seems to hold the bias"
+    elif not stated.made:
+        yield f"{dark.name} holds the bias ({stated.by}), which is subtracted from the frames, too"
 
 
 def _other_scale(kind: str, own: Loaded, raw: fits.Header) -> Iterator[str]:
