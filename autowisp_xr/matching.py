@@ -264,6 +264,15 @@ def reason_against(
     return None
 
 
+def one_side_adds_up(one: Traits, other: Traits) -> bool:
+    """Return whether only one of two states that several exposures are in it.
+
+    What states no number is a single exposure, or lost the card: a doubt, and no mismatch.
+    """
+    stated = [number for number in (one.coadds, other.coadds) if is_known(number)]
+    return len(stated) == 1 and stated[0] != 1
+
+
 _WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 """The words about each trait in which a candidate differs, with the card that gives it."""
 

@@ -10,7 +10,13 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.matching import Matching, Mismatch, reason_against, reason_against_scaling
+from autowisp_xr.matching import (
+    Matching,
+    Mismatch,
+    one_side_adds_up,
+    reason_against,
+    reason_against_scaling,
+)
 from autowisp_xr.night.sentences import in_few_words, sentence
 from autowisp_xr.traits import Traits
 
@@ -331,8 +337,7 @@ def _unstated(wanted: Traits, own: Traits, matching: Matching) -> tuple[str, ...
     counted = [name for name in KINDS[own.kind].serves if name not in matching.allow_mismatch]
     names = [name for name in counted if name not in ("size", "area", "channels", "unit", "egain")]
     one_side = set(wanted.known(names)) ^ set(own.known(names))
-    # a single exposure is what a frame is that states no number
-    if 1.0 in (wanted.coadds, own.coadds):
+    if not one_side_adds_up(wanted, own):
         one_side.discard(COADDS)
     return tuple(sorted(one_side))
 

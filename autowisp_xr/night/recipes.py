@@ -37,6 +37,7 @@ from autowisp_xr.option_words import in_options
 from autowisp_xr.options import CosmicRays
 from autowisp_xr.recipes import Kept, Recipe, loaded
 from autowisp_xr.stack import master_bias, master_dark, master_fringe
+from autowisp_xr.steps.master_matching import ONE_SIDE_ADDS_UP
 from autowisp_xr.steps.pedestals import LEVEL_IS_LEFT
 
 _SHORT = 0.1
@@ -291,6 +292,8 @@ def _moved(raw: xr.Dataset) -> float:
 def _noted(remarks: Remarks) -> Iterator[None]:
     """Make remarks of the warnings of this package; others stay what they are."""
     with warnings.catch_warnings(record=True, action="always", category=AutowispWarning) as caught:
+        # the plan has a doubt about it
+        warnings.filterwarnings("ignore", ONE_SIDE_ADDS_UP, AutowispWarning)
         yield
     for warning in caught:
         if issubclass(warning.category, AutowispWarning):

@@ -1,5 +1,6 @@
 """Judge whether Datasets go together: by their traits, and by the coordinates of pixels."""
 
+import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -12,7 +13,12 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
-from autowisp_xr.errors import CalibrationError, ImageMismatchError, MasterMismatchError
+from autowisp_xr.errors import (
+    AutowispWarning,
+    CalibrationError,
+    ImageMismatchError,
+    MasterMismatchError,
+)
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.sentences import named as card_and_value
 from autowisp_xr.headers.values import Cards
@@ -23,6 +29,7 @@ from autowisp_xr.matching import (
     Matching,
     Mismatch,
     allowed,
+    one_side_adds_up,
     reason_against,
     reason_against_scaling,
     same_exposure,
@@ -34,6 +41,8 @@ from autowisp_xr.traits import NUMBERS, TEXTS, Traits
 
 OF_PIXELS = ("size", "area", "channels")
 """Traits that coordinates show pixel by pixel."""
+
+ONE_SIDE_ADDS_UP = "only one side states that several exposures were added up or averaged"
 
 _COORDINATES = (*TEXTS, *NUMBERS, "exposure", "image_type")
 
@@ -130,7 +139,8 @@ def matched(
     Warns
     -----
     AutowispWarning
-        What was done to the master of another program.
+        What was done to the master of another program; where only one side states that several
+        exposures are in it.
     """
     master = schema.as_master(master, name=f"the master {kind}")
     _check_master_type(master, kind, allow_mismatch)
@@ -151,6 +161,8 @@ def matched(
             f"{named(master, kind)} is {found}; give the master that belongs to the frames, "
             f"{remedy}"
         )
+    if "coadds" in names and "coadds" not in allowed(allow_mismatch):
+        _warn_of_coadds(frames, master, kind)
     channels = schema.names(ds, "channel")
     available = schema.names(master, "channel")
     missing = [channel for channel in channels if channel not in available]
@@ -162,6 +174,18 @@ def matched(
     if channels != available:
         master = master.isel(channel=[available.index(channel) for channel in channels])
     return _in_place(ds, master, kind)
+
+
+def _warn_of_coadds(ds: xr.Dataset, master: xr.Dataset, kind: str) -> None:
+    (own,) = traits_of_frames(master)[:1]
+    if any(one_side_adds_up(one, own) for one in traits_of_frames(ds)):
+        warnings.warn(
+            f"{ONE_SIDE_ADDS_UP} (NCOADD, COADDS, NDIT ...), of the frames and "
+            f"{named(master, kind)}: level and noise of the other are those of one, it seems; "
+            "allow_mismatch='coadds' if it is of as many",
+            AutowispWarning,
+            stacklevel=5,
+        )
 
 
 def check_type(ds: xr.Dataset, kind: str, allow_mismatch: Collection[str] = ()) -> None:

@@ -265,3 +265,16 @@ def test_a_level_above_nearly_all_pixels_is_none():
         aw.calibrate(lights, camera=replace(CAMERA, bias_level=5000.0))
     aw.calibrate(lights, camera=LEVEL)
     aw.calibrate(lights, camera=replace(CAMERA, bias_level=1500.0))
+
+
+def test_exposures_that_were_added_up_beside_a_bias_without_a_word_of_it(bias):
+    """Four pedestals of 1000 ADU less one would be 3000 ADU of light."""
+    lights = shots(4500, "object")
+    several = lights.assign_coords(coadds=("frame", [4.0] * 6))
+    with pytest.warns(AutowispWarning, match=r"only one side .* frames and the master bias: level"):
+        aw.calibrate(several, bias=bias)
+    aw.calibrate(several, bias=bias, allow_mismatch="coadds")
+    aw.calibrate(several, bias=bias.assign_coords(coadds=4.0))
+    aw.calibrate(lights.assign_coords(coadds=("frame", [1.0] * 6)), bias=bias)
+    with pytest.raises(aw.MasterMismatchError, match="of 1 exposures in one, not 4"):
+        aw.calibrate(several, bias=bias.assign_coords(coadds=1.0))
