@@ -44,7 +44,8 @@ def read_toml(path: str | PathLike[str], error: type[AutowispError]) -> dict[str
         raise error(f"{path} has {status.st_size} bytes, and is no TOML file of settings")
     with open(place, "rb") as file:
         try:
-            content = tomllib.load(file)
+            # editors of Windows put a mark before the text
+            content = tomllib.loads(file.read().decode("utf-8-sig"))
         except (ValueError, RecursionError) as reason:
             raise error(f"{path} is not valid TOML: {reason}") from reason
     level: list[Any] = [content]

@@ -258,6 +258,12 @@ def test_a_file_that_is_no_toml_is_named(tmp_path):
         Camera.from_toml(path)
 
 
+def test_a_file_of_an_editor_of_windows_is_read(tmp_path):
+    path = tmp_path / "camera.toml"
+    path.write_text("gain = 2.0\r\nread_noise = 3.0\r\n", encoding="utf-8-sig", newline="")
+    assert (Camera.from_toml(path).gain, Camera.from_toml(path).read_noise) == (2.0, 3.0)
+
+
 @pytest.mark.parametrize("facts", [{}, FULL, {"gain": np.float64(2.0)}, {"gain": {"mono": 1}}])
 def test_json_brings_back_the_same_camera(facts):
     camera = Camera(**facts)

@@ -140,10 +140,9 @@ def _looked_into(path: str, size: int, changed: int) -> Sequence[Picture]:
         for one in pictures
         if one.offset is not None
     ]
-    if max(ends, default=0) > size:
-        raise BadImageError(
-            f"{path} is truncated: it needs {max(ends)} bytes, and has {size}; copy it again"
-        )
+    if not pictures:
+        raise BadImageError(f"{path} holds no image that can be found; copy it again")
+    refuse_truncated(path, max(ends, default=0), size)
     return pictures
 
 
@@ -160,6 +159,14 @@ def checked_type(path: str, kind: np.dtype[Any]) -> np.dtype[Any]:
             "1 for what was 0 to 65535); save it as FITS, or in 16 bits"
         )
     return kind
+
+
+def refuse_truncated(path: str, needed: int, size: int) -> None:
+    """Refuse a file that is shorter than what it states to hold."""
+    if needed > size:
+        raise BadImageError(
+            f"{path} is truncated: it needs {needed} bytes, and has {size}; copy it again"
+        )
 
 
 def refuse_colors(path: str) -> None:

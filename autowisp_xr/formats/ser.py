@@ -13,7 +13,14 @@ import numpy as np
 
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.formats.pictures import TOP_DOWN, CardOf, Picture, bayer_cards, refuse_colors
+from autowisp_xr.formats.pictures import (
+    TOP_DOWN,
+    CardOf,
+    Picture,
+    bayer_cards,
+    refuse_colors,
+    refuse_truncated,
+)
 
 _HEADER = struct.Struct("<14s7i40s40s40s2q")
 _BEGINNING = b"LUCAM-RECORDER"
@@ -51,7 +58,10 @@ def look(path: str) -> list[Picture]:
             )
         kind = np.dtype(np.uint8 if depth <= 8 else ">u2" if big else "<u2")
         length = width * height * kind.itemsize
-        file.seek(_HEADER.size + number * length)
+        # before anything is made of a number of frames that may be anything
+        end = _HEADER.size + number * length
+        refuse_truncated(path, end, os.fstat(file.fileno()).st_size)
+        file.seek(end)
         ticks = np.frombuffer(file.read(8 * number), "<i8")
     stated = zip(("OBSERVER", "INSTRUME", "TELESCOP"), texts, strict=True)
     cards = [

@@ -118,6 +118,20 @@ def test_what_is_no_frame_is_refused_with_what_can_be_done(tmp_path, cube, write
         aw.open_fits(tmp_path)
 
 
+def test_files_that_hold_nothing_or_claim_too_much_are_left_out_by_name(tmp_path, cube):
+    write_ser(tmp_path / "a.ser", cube)
+    wide = struct.pack("<7i", 0, 0, 0, 2**30, 2**30, 16, 2**30)
+    content = (tmp_path / "a.ser").read_bytes()
+    (tmp_path / "claims.ser").write_bytes(content[:14] + wide + content[42:])
+    found = {record.path: record.error for record in scan(tmp_path)}
+    assert [error for path, error in found.items() if "a.ser" in path] == [None] * 3
+    assert "is truncated: it needs" in str(found[str(tmp_path / "claims.ser")])
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "none.tif").write_bytes(b"II*\0\xff\xff\xff\x7f")
+    (record,) = scan(tmp_path / "pages")
+    assert "holds no image that can be found" in str(record.error)
+
+
 def test_a_library_that_is_missing_is_named(tmp_path, cube, monkeypatch):
     path = write_xisf(tmp_path / "a.xisf", cube)
     monkeypatch.setitem(sys.modules, "xisf", None)
