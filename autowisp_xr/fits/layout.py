@@ -26,16 +26,13 @@ from autowisp_xr.fits.planes import FileLayout, Hdu
 from autowisp_xr.fits.tiles import tile_table
 from autowisp_xr.fits.units import Unit, read_units
 from autowisp_xr.fits.unpacking import UNREADABLE, is_packed, likely_length, unpacked
-from autowisp_xr.formats.pictures import format_of, look
+from autowisp_xr.formats.pictures import MOST_PIXELS_A_BYTE, format_of, look
 from autowisp_xr.headers.aliases import KeywordAliases
 
 _HEADER = 4 * 2880
 """Bytes that are read at once: those of most headers."""
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-
-_MOST_PIXELS_A_BYTE = 2**16
-"""No compression makes more of a byte: of zeros alone, HCOMPRESS and PLIO some thousands."""
 
 _BYTES = {"L": 1, "X": 1 / 8, "B": 1, "A": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8}
 _BYTES |= {"C": 8, "M": 16, "P": 8, "Q": 16}
@@ -321,7 +318,7 @@ def _check_tiles(path: str, unit: Unit) -> None:
             f"states {unit.whole('NAXIS1')}; copy the file again, or leave it out"
         )
     pixels, size = math.prod(unit.shape), unit.length
-    if pixels > _MOST_PIXELS_A_BYTE * size:
+    if pixels > MOST_PIXELS_A_BYTE * size:
         raise BadImageError(
             f"{path}: ZNAXISn of HDU {unit.index} state {' x '.join(map(str, unit.shape))} pixels, "
             f"which its {size} bytes cannot hold; copy the file again, or leave it out"

@@ -37,6 +37,10 @@ def bayer_cards(pattern: str) -> list[CardOf]:
     return [first, CardOf("XBAYROFF", 0), CardOf("YBAYROFF", 0)]
 
 
+MOST_PIXELS_A_BYTE = 2**16
+"""No compression makes more of a byte: of zeros alone, HCOMPRESS and PLIO some thousands."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """An image in a file."""
@@ -143,6 +147,12 @@ def _looked_into(path: str, size: int, changed: int) -> Sequence[Picture]:
     if not pictures:
         raise BadImageError(f"{path} holds no image that can be found; copy it again")
     refuse_truncated(path, max(ends, default=0), size)
+    for one in pictures:
+        if one.height * one.width > MOST_PIXELS_A_BYTE * size:
+            raise BadImageError(
+                f"{path} states {one.height} x {one.width} pixels, which its {size} bytes cannot "
+                "hold; copy it again"
+            )
     return pictures
 
 

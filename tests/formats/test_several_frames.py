@@ -130,6 +130,15 @@ def test_files_that_hold_nothing_or_claim_too_much_are_left_out_by_name(tmp_path
     (tmp_path / "pages" / "none.tif").write_bytes(b"II*\0\xff\xff\xff\x7f")
     (record,) = scan(tmp_path / "pages")
     assert "holds no image that can be found" in str(record.error)
+    tifffile.imwrite(tmp_path / "pages" / "none.tif", cube[0], compression="zlib")
+    content = (tmp_path / "pages" / "none.tif").read_bytes()
+    for tag, length in ((256, 6), (257, 4)):
+        entry = struct.pack("<HHII", tag, 4, 1, length)
+        assert entry in content
+        content = content.replace(entry, struct.pack("<HHII", tag, 4, 1, 200_000))
+    (tmp_path / "pages" / "none.tif").write_bytes(content)
+    (record,) = scan(tmp_path / "pages")
+    assert "200000 x 200000 pixels, which its" in str(record.error)
 
 
 def test_a_library_that_is_missing_is_named(tmp_path, cube, monkeypatch):
