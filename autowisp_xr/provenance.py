@@ -46,8 +46,7 @@ _WANTED = ContextVar("wanted", default=True)
 
 def history(ds: xr.Dataset) -> list[dict[str, Any]]:
     """Return the records of all steps that led to a Dataset, oldest first."""
-    given = ds.attrs.get("history")
-    return steps_of("" if given is None else str(given))
+    return steps_of(str(ds.attrs.get("history") or ""))
 
 
 def has_history(given: object) -> bool:
@@ -140,8 +139,7 @@ def _frames(ds: xr.Dataset, known: FrameRecords) -> tuple[list[str], list[str]]:
     number = ds.sizes["frame"]
     there = "path" in ds.coords and in_memory(ds["path"].variable)
     # xr.concat leaves a path that all frames have without the dim
-    own = np.broadcast_to(ds["path"].values, number) if there else [""] * number
-    paths = [str(path) for path in own]
+    paths = [str(one) for one in np.broadcast_to(ds["path"].values if there else "", number)]
     if "frame" in ds.coords:
         return _names(ds, "frame"), paths
     # without names, they are known by their numbers as long as none is selected away

@@ -136,6 +136,15 @@ def marked(pixels: Pixels) -> Any:
     return unfit.view(np.uint8)
 
 
+def of_some_weight(pixels: Pixels, weights: Any) -> Pixels:
+    """Return pixels of which the values of no weight, (frame, k) as above, are left out as well."""
+    none = weights == 0
+    if not none.any():
+        return pixels
+    each = np.repeat(none, pixels.values.shape[1] // none.shape[1], axis=1)
+    return pixels._replace(mask=marked(pixels) | each, exclude=ANY)
+
+
 class Block(NamedTuple):
     """The averages of some pixels, and what survives of them: arrays (pixel)."""
 

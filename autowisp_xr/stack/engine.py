@@ -35,6 +35,7 @@ from autowisp_xr.kernels.pixels import (
     equal_weights,
     marked,
     noise_sums,
+    of_some_weight,
 )
 from autowisp_xr.kernels.sharing import shared_noise, sum_of_counts
 from autowisp_xr.kernels.stack import average_pixels
@@ -160,7 +161,7 @@ def average_through_frames(
     as_read = pixels_of(frames, rules.exclude, in_place=in_place)
     flags = as_read.mask
     if frames.weights is not None:
-        as_read = _of_some_weight(as_read, frames.weights)
+        as_read = of_some_weight(as_read, frames.weights)
     noise_as_read = noise_of(frames, np.dtype(rules.dtype))
     given, noise = _scaled(as_read, noise_as_read, frames.lines, rules.dtype)
     if reject is None:
@@ -230,15 +231,6 @@ def average_through_frames(
     if frames.counts is not None:
         flat = flat._replace(total=sum_of_counts(pixels, _flat(frames.counts, shape), block))
     return in_shape(flat, shape)
-
-
-def _of_some_weight(pixels: Pixels, weights: Floats) -> Pixels:
-    """Return pixels of which the values of no weight are left out as well."""
-    none = weights == 0
-    if not none.any():
-        return pixels
-    each = np.repeat(none, pixels.values.shape[1] // none.shape[1], axis=1)
-    return pixels._replace(mask=marked(pixels) | each, exclude=ANY)
 
 
 class Common(NamedTuple):
