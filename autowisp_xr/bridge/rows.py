@@ -175,6 +175,8 @@ class InStep:
             finally:
                 # those who wait for one that has failed, or for nobody
                 self._all.abort()
+                # this and the barrier know each other: only the collector would let go of planes
+                self._made = ()
         errors = [error for future in futures if (error := future.exception())]
         for error in errors:
             if not isinstance(error, BrokenBarrierError):

@@ -1,6 +1,8 @@
 """Rows of several frames, made together, for threads that take those of one frame each."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -27,6 +29,24 @@ def test_each_thread_takes_its_frame_of_what_is_made_once(monkeypatch):
             own = plane.values[frame, 1]
             np.testing.assert_array_equal(np.concatenate([top, rest]), own)
             np.testing.assert_array_equal(few, own[::3, ::2])
+
+
+def test_what_was_made_is_gone_when_all_have_taken_it(monkeypatch):
+    made, at = [], Rows.at
+
+    def noted(self, where):
+        values = at(self, where)
+        made.extend(map(weakref.ref, values))
+        return values
+
+    monkeypatch.setattr(Rows, "at", noted)
+    image = IMAGE.chunk(frame=1)
+    gc.disable()
+    try:
+        InStep(Rows([image, image % 7], 5)).each(lambda frame, planes_of: planes_of(0)[0][0, 0])
+        assert [one() for one in made] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_an_error_in_one_thread_ends_all():
