@@ -108,12 +108,12 @@ def test_verbs_on_90_frames_stay_within_a_limit_that_the_set_would_break(tmp_pat
     assert {verb: peak for verb, peak in peaks.items() if peak > LIMIT} == {}
 
 
-def test_a_night_is_reduced_within_twice_a_limit_that_its_frames_would_break(tmp_path):
+def test_a_night_is_reduced_within_a_limit_that_its_frames_would_break(tmp_path):
     large = frames_of(tmp_path / "large", SIDE, {"bias": 5, "dark": 5, "flat": 5, "object": 60})
     small = frames_of(tmp_path / "small", 64, {"bias": 3, "dark": 3, "flat": 3, "object": 3})
     peaks = peaks_of("night", small, large, tmp_path)
     # what one step leaves to the allocator is there in the next
-    assert peaks["reduce"] <= 2 * LIMIT
+    assert peaks["reduce"] <= 1.3 * LIMIT
 
 
 def test_a_cube_that_is_stacked_in_bands_has_the_bits_of_one_in_memory(tmp_path):

@@ -35,8 +35,9 @@ _PART_KEPT = 32
 """The part of the memory limit that it may take, where parts of it are asked for: a stack has a
 dozen such planes."""
 
-_PART = 8
-"""The part of the memory limit that one of them may take, of several."""
+_PART = 24
+"""The part of the memory limit that a master may take: a night has three, what is made of them is
+as large, and nothing plans with either."""
 
 _ONE_AT_A_TIME = Lock()
 

@@ -193,8 +193,8 @@ def _write(ds: xr.Dataset, arrays: Arrays, beside: Beside | None) -> tuple[dict[
         operands = [index, shared, *left, *map(_beside, more)]
         work = beside.work if beside else None
         kernel = partial(_write_frame, names=planes, arrays=arrays, work=work)
-        # planes that several operands are made of are made once, in tasks of their own
-        (done,) = blocks.apply(kernel, operands, ("frame",), [np.uint8], alone=not more)
+        # else dask makes the planes of all frames first, if they share masters
+        (done,) = blocks.apply(kernel, operands, ("frame",), [np.uint8], alone=True)
         written, together = done.data, plan.at_once
     if written is not True:
         number = ds.sizes.get("frame", 1)
