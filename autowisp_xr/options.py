@@ -5,13 +5,14 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from autowisp_xr.checked_numbers import is_positive, is_whole_number
 from autowisp_xr.regions import parse_areas
 
 Average = Literal["median", "mean"] | float
@@ -212,7 +213,7 @@ class Overscan:
             if not areas:
                 raise ValueError("areas is None, for those of the camera, or at least one area")
             object.__setattr__(self, "areas", areas)
-        if not (isinstance(self.reject_threshold, Real) and 0 < self.reject_threshold < math.inf):
+        if not is_positive(self.reject_threshold):
             raise ValueError(
                 f"reject_threshold is a positive number, not {self.reject_threshold!r}"
             )
@@ -227,7 +228,7 @@ class Overscan:
             terms = getattr(self, name)
             if terms is None:
                 continue
-            if isinstance(terms, bool) or not isinstance(terms, Integral) or terms < least:
+            if not is_whole_number(terms) or terms < least:
                 raise ValueError(f"{name} is None or a whole number from {least}, not {terms!r}")
             if self.per == "frame":
                 raise ValueError(f"{name} needs per='row' or per='column': a frame has one level")
@@ -271,11 +272,11 @@ class CosmicRays:
     def __post_init__(self) -> None:
         for name in ("sigclip", "sigfrac", "objlim"):
             value = getattr(self, name)
-            if not (isinstance(value, Real) and 0 < float(value) < math.inf):
+            if not is_positive(value):
                 raise ValueError(f"{name} is a positive number, not {value!r}")
         if self.sigfrac > 1:
             raise ValueError(f"sigfrac is at most 1, a fraction of sigclip, not {self.sigfrac!r}")
-        if isinstance(self.niter, bool) or not isinstance(self.niter, Integral) or self.niter < 1:
+        if not is_whole_number(self.niter) or self.niter < 1:
             raise ValueError(f"niter is a whole number from 1, not {self.niter!r}")
 
 

@@ -26,7 +26,6 @@ import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from numbers import Integral
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -35,6 +34,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from autowisp_xr.camera import Camera
+from autowisp_xr.checked_numbers import is_whole_number
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.flags import Flag
 from autowisp_xr.regions import ChannelSlice
@@ -203,7 +203,7 @@ def number_of(wanted: object, names: Sequence[str], dim: str) -> int:
         If there is none; the message lists those with the nearest names.
     """
     missing = f"there is no {dim} {wanted!r} "
-    if isinstance(wanted, Integral) and not isinstance(wanted, bool):
+    if is_whole_number(wanted):
         number = int(wanted)
         if -len(names) <= number < len(names):
             return number % len(names)

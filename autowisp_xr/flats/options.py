@@ -4,10 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
-from typing import Any, Literal, Self, TypeGuard
+from typing import Any, Literal, Self
 
-import numpy as np
-
+from autowisp_xr.checked_numbers import is_number, is_whole_number
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
 from autowisp_xr.image_smoothing.separable import PolynomialImageSmoother, SplineImageSmoother
@@ -209,27 +208,23 @@ class FlatSelection:
         return cls(**{**dict.fromkeys(("min_pointing_separation", *_LEVELS)), **options})
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
 def _is_limit(value: object) -> bool:
-    return value is None or (_is_number(value) and bool(value >= 0))
+    return value is None or (is_number(value) and bool(value >= 0))
 
 
 def _is_level(value: object) -> bool:
     levels = value.values() if isinstance(value, Mapping) else [value]
-    return all(one is None or (_is_number(one) and math.isfinite(one)) for one in levels)
+    return all(one is None or (is_number(one) and math.isfinite(one)) for one in levels)
 
 
 def _is_count(value: object) -> bool:
     return value is None or (
-        _is_number(value) and value >= 0 and (value == math.inf or value == value // 1)
+        is_number(value) and value >= 0 and (value == math.inf or value == value // 1)
     )
 
 
 def _is_number_of_frames(value: object) -> bool:
-    return isinstance(value, int | np.integer) and _is_number(value) and bool(value >= 1)
+    return is_whole_number(value) and value >= 1
 
 
 _LEVELS = ("min_high_mean", "max_low_mean")
@@ -244,7 +239,7 @@ DECIDING = (*_LIMITS, *_LEVELS, "min_high_frames", "min_low_frames")
 """Numbers that stand in the attributes of a table of flats."""
 
 _FITTING: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
-    (("fraction",), lambda f: _is_number(f) and 0 < f <= 1, "more than 0 and at most 1"),
+    (("fraction",), lambda f: is_number(f) and 0 < f <= 1, "more than 0 and at most 1"),
     (("average",), lambda average: average in ("mean", "median"), "'mean' or 'median'"),
     (
         _SMOOTHERS,

@@ -8,6 +8,7 @@ from typing import Any
 from autowisp_xr import schema
 from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
+from autowisp_xr.checked_numbers import is_number
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.frames.scanning import FileRecord
@@ -102,7 +103,7 @@ def _of_products(
     for record in records:
         fact = record.facts.get(name)
         assumed = value_of(record.header, "CALBGAIN") if name == "gain" else None
-        if isinstance(assumed, int | float) and not isinstance(assumed, bool) and assumed > 0:
+        if is_number(assumed) and assumed > 0:
             fact = assumed
         channel = record.place.channel if record.place else schema.MONO
         stated.setdefault(channel, []).append((record.path, fact))

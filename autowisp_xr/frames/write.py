@@ -1,12 +1,10 @@
 """Write Datasets to FITS files: all names are checked first."""
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from numbers import Real
 from os import PathLike
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +17,7 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.addresses import local_path
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
+from autowisp_xr.checked_numbers import is_positive
 from autowisp_xr.first_names import first_of
 from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.atomic_write import check_name, write_whole
@@ -316,7 +315,7 @@ def quantize_level(compress: float | bool | None) -> float | None:
         return _DEFAULT_LEVEL
     if not compress:
         return None
-    if not isinstance(compress, Real) or not 0 < compress < math.inf:
+    if not is_positive(compress):
         raise ValueError(f"compress is None, True or a positive number, not {compress!r}")
     return float(compress)
 

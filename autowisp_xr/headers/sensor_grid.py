@@ -16,6 +16,7 @@ import xarray as xr
 from astropy.io import fits
 
 from autowisp_xr import schema
+from autowisp_xr.checked_numbers import is_number, is_whole_number
 from autowisp_xr.errors import AutowispError, ImageMismatchError
 from autowisp_xr.headers.cards import AnyHeader, value_of, without_remarks
 from autowisp_xr.regions import LARGEST, ChannelSlice, Region
@@ -171,10 +172,7 @@ def moved(header: fits.Header, old: PixelGrid, new: PixelGrid) -> fits.Header:
 def _offset_and_step(header: AnyHeader, axis: str) -> tuple[int, int] | None:
     """Return the offset and step that a header states along an axis, None for impossible ones."""
     stated = [value_of(header, f"CHNL{axis}{what}") for what in _OF_AXIS]
-    offset, step = (
-        value if isinstance(value, int) and not isinstance(value, bool) else None
-        for value in stated
-    )
+    offset, step = (value if is_whole_number(value) else None for value in stated)
     first, each = offset or 0, 1 if step is None else step
     if not (0 <= first < LARGEST and 1 <= each < LARGEST) or (step is None and first > 0):
         return None
@@ -203,8 +201,7 @@ def _number(card: fits.Card) -> float | None:
         value: Any = card.value
     except (fits.VerifyError, ValueError):
         return None
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if plain and math.isfinite(value) else None
+    return value if is_number(value) and math.isfinite(value) else None
 
 
 def _factor(keyword: str, header: fits.Header, scale: Mapping[str, float]) -> float:

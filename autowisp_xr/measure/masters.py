@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance, schema
+from autowisp_xr.checked_numbers import is_positive
 from autowisp_xr.errors import CalibrationError, MasterMismatchError, SchemaError
 from autowisp_xr.measure.master_differences import (
     Cell,
@@ -159,7 +160,7 @@ def compare_masters(
 
 
 def _check_options(threshold: Any, most: Any, rescale: Any, most_large_scale: Any) -> None:
-    if not (isinstance(threshold, Real) and 0 < float(threshold) < math.inf):
+    if not is_positive(threshold):
         raise ValueError(f"threshold is a positive number, not {threshold!r}")
     if not (isinstance(most, Real) and 0 <= float(most) <= 1):
         raise ValueError(f"most is a fraction from 0 to 1, not {most!r}")

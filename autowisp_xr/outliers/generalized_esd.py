@@ -9,12 +9,13 @@ tests repeat.
 
 from dataclasses import dataclass
 from functools import cache
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from autowisp_xr.arrays import Columns, Floats, Integers
+from autowisp_xr.checked_numbers import is_number, is_whole_number
 from autowisp_xr.kernels.clip import rounding_of
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.pixels import Digitisation
@@ -65,9 +66,9 @@ class GeneralizedESD(ByOrder):
 
     def __post_init__(self) -> None:
         level, outliers = self.significance, self.outliers
-        if isinstance(level, bool) or not isinstance(level, Real) or not 0 < float(level) < 1:
+        if not is_number(level) or not 0 < float(level) < 1:
             raise ValueError(f"significance is a probability between 0 and 1, not {level!r}")
-        whole = isinstance(outliers, Integral) and not isinstance(outliers, bool) and outliers >= 1
+        whole = is_whole_number(outliers) and outliers >= 1
         if not (whole or (isinstance(outliers, float | np.floating) and 0 < outliers <= 0.5)):
             raise ValueError(
                 f"outliers is a whole number from 1, or a fraction of at most 0.5, not {outliers!r}"

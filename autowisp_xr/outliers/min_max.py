@@ -1,10 +1,10 @@
 """``MinMax``: the smallest and the largest values of each pixel, whatever they are."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
+from autowisp_xr.checked_numbers import is_whole_number
 from autowisp_xr.errors import ImageMismatchError
 from autowisp_xr.kernels.jit import kernel
 from autowisp_xr.kernels.noise_of_frames import WIDTH
@@ -39,7 +39,7 @@ class MinMax(ByValue):
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, Integral) or number < 0:
+            if not is_whole_number(number) or number < 0:
                 raise ValueError(f"{name} is a whole number from 0, not {number!r}")
             object.__setattr__(self, name, int(number))
         if self.low + self.high == 0:

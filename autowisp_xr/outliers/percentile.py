@@ -1,10 +1,9 @@
 """``Percentile``: what lies too far from the median, as a fraction of it."""
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
+from autowisp_xr.checked_numbers import is_positive
 from autowisp_xr.kernels.clip import PERCENTILE, Clipping, rounding_of
 from autowisp_xr.kernels.pixels import Block, Digitisation, Noise, Pixels
 from autowisp_xr.kernels.stack import average_pixels
@@ -36,7 +35,7 @@ class Percentile(Rejection):
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             share: Any = getattr(self, name)
-            if not (isinstance(share, Real) and 0 < float(share) < math.inf):
+            if not is_positive(share):
                 raise ValueError(f"{name} is a positive fraction of the median, not {share!r}")
 
     in_place = True

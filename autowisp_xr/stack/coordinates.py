@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from autowisp_xr.arrays import Bools, Floats
 from autowisp_xr.bridge import blocks
+from autowisp_xr.checked_numbers import is_number
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import (
@@ -242,10 +243,6 @@ def _value(header: fits.Header, keyword: str) -> Any:
     return None if np.isnat(middle) else julian_date(middle)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _text(value: str) -> xr.Variable:
     return xr.Variable((), np.array(value, dtype=np.dtypes.StringDType()))
 
@@ -267,9 +264,9 @@ def _stacked_header(ds: xr.Dataset, options: StackOptions, number: int) -> str:
         if keyword in merged:
             continue
         values = [_value(header, keyword) for header in headers]
-        if not all(_is_number(value) for value in values):
+        if not all(is_number(value) for value in values):
             names = [str(name) for name in ds["frame"].values.tolist()]
-            missing = [name for name, v in zip(names, values, strict=True) if not _is_number(v)]
+            missing = [name for name, v in zip(names, values, strict=True) if not is_number(v)]
             raise HeaderError(
                 f"the keyword {keyword} cannot be averaged: it is no number in {missing[:5]}; name "
                 "others, or none (--add-averaged-keywords without a name)"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Columns
+from autowisp_xr.checked_numbers import is_number
 from autowisp_xr.errors import ConvergenceError
 from autowisp_xr.kernels.clip import MEAN
 from autowisp_xr.kernels.clip_list import average_list
@@ -191,6 +192,6 @@ def quantile_of(average: Average) -> float:
     if average == "mean":
         return MEAN
     # True is a number, and no quantile
-    if isinstance(average, Real) and not isinstance(average, bool) and 0 <= average <= 1:
+    if is_number(average) and 0 <= average <= 1:
         return float(average)
     raise ValueError(f"average is 'median', 'mean' or a quantile from 0 to 1, not {average!r}")
