@@ -25,6 +25,7 @@ from autowisp_xr.measure.dark_levels import (
 from autowisp_xr.measure.dark_planes import rate_of_pixels
 from autowisp_xr.measure.dark_sets import DarkSet, along_frames
 from autowisp_xr.measure.shapes import REGION, glow
+from autowisp_xr.measure.transfer_curve import over_channel
 from autowisp_xr.options import OverscanChoice
 from autowisp_xr.stack import master_bias, master_dark
 from autowisp_xr.stats.doubling_temperature import doubling_of
@@ -298,14 +299,13 @@ def _result(
 def _growth(temperatures: list[float], rates: Floats, errors: Floats) -> dict[str, Any]:
     """Return the columns (channel) of how the rates grow with temperature."""
     found = [doubling_of(temperatures, *of) for of in zip(rates.T, errors.T, strict=True)]
-    columns = {
-        "doubling": ([one.degrees for one in found], "K"),
-        "doubling_error": ([one.error for one in found], "K"),
-        "doubling_at": ([one.at for one in found], "C"),
-        "energy": ([one.energy for one in found], "eV"),
-        "energy_error": ([one.energy_error for one in found], "eV"),
-    }
-    return {name: ("channel", values, {"units": unit}) for name, (values, unit) in columns.items()}
+    return over_channel(
+        doubling=([one.degrees for one in found], "K"),
+        doubling_error=([one.error for one in found], "K"),
+        doubling_at=([one.at for one in found], "C"),
+        energy=([one.energy for one in found], "eV"),
+        energy_error=([one.energy_error for one in found], "eV"),
+    )
 
 
 def _in_units(one: xr.Dataset, factor: Floats, units: str) -> xr.Dataset:

@@ -18,6 +18,7 @@ from autowisp_xr.measure.level_ladder import Levels, read, zones_of
 from autowisp_xr.measure.response_fit import Model
 from autowisp_xr.measure.response_range import Curve, curve_of
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
+from autowisp_xr.measure.transfer_curve import over_channel
 from autowisp_xr.options import OverscanChoice, whole_number
 from autowisp_xr.response import Linearity
 from autowisp_xr.schema import MONO
@@ -246,28 +247,22 @@ def _dataset(
     points = [_points(curve, most, of) for curve, of in zip(curves, levels, strict=True)]
     bends = [curve.fit.bend(curve.limit) for curve in curves]
     terms = ("channel", "term")
+    wells = [
+        _full_well(of, curve, light.exposures) for of, curve in zip(levels, curves, strict=True)
+    ]
     columns: dict[str, Any] = {
         "coefficients": (terms, [curve.fit.coefficients for curve in curves]),
         "covariance": ((*terms, "other_term"), [curve.fit.covariance for curve in curves]),
     }
-    numbers = {
-        "limit": ([curve.limit for curve in curves], "adu"),
-        "bend": ([bend for bend, _ in bends], "1"),
-        "bend_error": ([error for _, error in bends], "1"),
-        "full_well": (
-            [
-                _full_well(of, curve, light.exposures)
-                for of, curve in zip(levels, curves, strict=True)
-            ],
-            "adu",
-        ),
-        "exposure_offset": ([curve.fit.offset for curve in curves], "s"),
-        "exposure_offset_error": ([curve.fit.offset_error for curve in curves], "s"),
-        "flicker": ([curve.fit.flicker for curve in curves], "1"),
-    }
-    columns |= {
-        name: ("channel", values, {"units": units}) for name, (values, units) in numbers.items()
-    }
+    columns |= over_channel(
+        limit=([curve.limit for curve in curves], "adu"),
+        bend=([bend for bend, _ in bends], "1"),
+        bend_error=([error for _, error in bends], "1"),
+        full_well=(wells, "adu"),
+        exposure_offset=([curve.fit.offset for curve in curves], "s"),
+        exposure_offset_error=([curve.fit.offset_error for curve in curves], "s"),
+        flicker=([curve.fit.flicker for curve in curves], "1"),
+    )
     columns |= {
         name: (("channel", "point"), [of[name] for of in points], {"units": units})
         for name, units in (

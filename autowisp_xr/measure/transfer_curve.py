@@ -237,7 +237,7 @@ class Curve(NamedTuple):
         return misfit if misfit > _MISFIT else 1.0
 
 
-def _over_channel(**columns: tuple[ArrayLike, str]) -> dict[str, Any]:
+def over_channel(**columns: tuple[ArrayLike, str]) -> dict[str, Any]:
     """Return variables over channel of values and units."""
     return {
         name: ("channel", values, {"units": units}) for name, (values, units) in columns.items()
@@ -249,7 +249,7 @@ def read_noise_columns(noises: Sequence[Slope]) -> dict[str, Any]:
     variance, error = np.array([(noise.value, noise.error) for noise in noises]).T
     adu = np.sqrt(variance)
     adu_error = error / (2 * np.where(adu > 0, adu, 1.0))
-    return _over_channel(read_noise_adu=(adu, "adu"), read_noise_adu_error=(adu_error, "adu"))
+    return over_channel(read_noise_adu=(adu, "adu"), read_noise_adu_error=(adu_error, "adu"))
 
 
 def gain_columns(gains: Sequence[Slope], noises: Sequence[Slope]) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def gain_columns(gains: Sequence[Slope], noises: Sequence[Slope]) -> dict[str, A
     gain, gain_error = 1 / inverse, inverse_error / inverse**2
     in_adu = read_noise_columns(noises)
     adu, adu_error = (values for _, values, _ in in_adu.values())
-    in_electrons = _over_channel(
+    in_electrons = over_channel(
         gain=(gain, "electron / adu"),
         gain_error=(gain_error, "electron / adu"),
         read_noise=(gain * adu, "electron"),
@@ -272,7 +272,7 @@ def counts(kind: str, found: Sequence[Sample], slopes: Sequence[Slope]) -> dict[
     kept = [sample.pair[slope.weights > 0] for sample, slope in zip(found, slopes, strict=True)]
     pairs = [np.unique(pair).size for pair in kept], "1"
     tiles = [pair.size for pair in kept], "1"
-    return _over_channel(**{f"{kind}_pairs": pairs, f"{kind}_tiles": tiles})
+    return over_channel(**{f"{kind}_pairs": pairs, f"{kind}_tiles": tiles})
 
 
 def over_points(
