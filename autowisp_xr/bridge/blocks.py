@@ -58,6 +58,11 @@ def framewise(variable: xr.Variable) -> xr.Variable:
     return _chunked(variable, *(dim for dim in variable.dims if dim != "frame"))
 
 
+def whole_frames(ds: xr.Dataset, names: Sequence[str]) -> list[xr.Variable | None]:
+    """Return variables with all of a frame in one chunk; None for one that there is not."""
+    return [framewise(ds[name].variable) if name in ds else None for name in names]
+
+
 def overlapping(variable: xr.Variable) -> xr.Variable:
     """Return a variable in chunks that can be had with rows beside them, or of whole frames."""
     return framewise(variable) if moved(variable) else pixelwise(variable)

@@ -225,9 +225,8 @@ def cloud_maps(
 
 
 def _operands(ds: xr.Dataset, reference: xr.Dataset, masked: Masked) -> list[xr.Variable | None]:
-    looked_at = "mask" in ds and masked == "leave out"
-    mask = blocks.framewise(ds["mask"].variable) if looked_at else None
-    return [blocks.framewise(ds["image"].variable), mask, reference["image"].variable]
+    image, mask = blocks.whole_frames(ds, ("image", "mask"))
+    return [image, mask if masked == "leave out" else None, reference["image"].variable]
 
 
 def _match(

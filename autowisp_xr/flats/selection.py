@@ -68,10 +68,7 @@ def stamp_statistics(
     stamps = ds.isel(y=y, x=x)
     results = blocks.apply(
         partial(_statistics, selection=selection, take=masked == "take"),
-        [
-            blocks.framewise(stamps["image"].variable),
-            blocks.framewise(stamps["mask"].variable) if "mask" in stamps else None,
-        ],
+        blocks.whole_frames(stamps, ("image", "mask")),
         ("frame", "channel"),
         list(_KINDS),
     )

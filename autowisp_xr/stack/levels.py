@@ -222,8 +222,7 @@ def _in_region(ds: xr.Dataset, region: Region | None) -> xr.Dataset:
 
 def on_grid(ds: xr.Dataset, names: Sequence[str] = _PIXELS) -> list[xr.Variable | None]:
     """Return planes of frames on the grid that is looked at; None for one that there is not."""
-    grid = grid_of(ds, names)
-    return [blocks.framewise(grid[name].variable) if name in grid else None for name in names]
+    return blocks.whole_frames(grid_of(ds, names), names)
 
 
 def of_frames(

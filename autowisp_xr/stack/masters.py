@@ -305,7 +305,7 @@ def master_fringe(
 
 def _level(ds: xr.Dataset) -> xr.Variable:
     """Median of the good pixels of each channel, of each frame where there are frames; float64."""
-    planes = [blocks.framewise(ds[name].variable) for name in ("image", "mask")]
+    planes = blocks.whole_frames(ds, ("image", "mask"))
     dims = tuple(dim for dim in schema.DIMS[:2] if dim in ds.dims)
     (level,) = blocks.apply(_medians, planes, dims, [np.float64])
     return level

@@ -131,10 +131,11 @@ def without_crosstalk(ds: xr.Dataset, camera: Camera, dtype: DTypeLike) -> xr.Da
     """Return frames free of crosstalk, without a line in their history."""
     ds = blocks.load_coordinates(ds)
     names = ("image", "variance", "mask")
-    operands = [blocks.framewise(ds[name].variable) if name in ds else None for name in names]
     kernel = partial(_corrected, pairs=_pairs(camera), place=_place(ds, camera))
     types = [plane_type(dtype), dtype, np.uint8]
-    planes = blocks.apply(kernel, operands, schema.DIMS, types, free=("frame",))
+    planes = blocks.apply(
+        kernel, blocks.whole_frames(ds, names), schema.DIMS, types, free=("frame",)
+    )
     result = ds.assign(dict(zip(names, planes, strict=True)))
     if "ceiling" in result.coords:
         result = result.drop_vars("ceiling")

@@ -295,8 +295,7 @@ def _measured_scale(ds: xr.Dataset, fringe: xr.Dataset) -> Scale:
     found = blocks.apply(
         partial(_fitted, step=step),
         [
-            blocks.framewise(grid["image"].variable),
-            blocks.framewise(grid["mask"].variable) if "mask" in grid else None,
+            *blocks.whole_frames(grid, ("image", "mask")),
             xr.Variable(dims, pattern),
             xr.Variable(dims, instrument),
         ],
