@@ -282,6 +282,11 @@ def extent(ds: xr.Dataset) -> str:
     )
 
 
+def on_same_pixels(ds: xr.Dataset, other: xr.Dataset) -> bool:
+    """Return whether frames or masters have the same rows and columns of the raw frame."""
+    return all(np.array_equal(ds[dim].values, other[dim].values) for dim in ("y", "x"))
+
+
 def as_master(ds: xr.Dataset, name: str = "master") -> xr.Dataset:
     """Return a master without ``frame``: as it is, or the only frame of an opened file."""
     if isinstance(ds, xr.Dataset) and ds.sizes.get("frame") == 1:

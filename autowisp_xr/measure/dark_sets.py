@@ -58,10 +58,8 @@ def check_same_camera(darks: xr.Dataset, biases: xr.Dataset) -> None:
             f"the biases do not go with the darks: one is {found}; select one setting, as with "
             f"ds.isel(frame=ds.{found.trait} == ...)"
         )
-    same = schema.names(darks, "channel") == schema.names(biases, "channel") and all(
-        np.array_equal(darks[dim].values, biases[dim].values) for dim in ("y", "x")
-    )
-    if not same:
+    same_channels = schema.names(darks, "channel") == schema.names(biases, "channel")
+    if not (same_channels and schema.on_same_pixels(darks, biases)):
         raise ImageMismatchError(
             f"the darks cover {schema.extent(darks)}, the biases {schema.extent(biases)}; give "
             "biases of the same size, binning and channels"

@@ -197,7 +197,7 @@ def _in_place(new: xr.Dataset, old: xr.Dataset) -> xr.Dataset:
         )
     if channels != others:
         old = old.isel(channel=[others.index(channel) for channel in channels])
-    if not all(np.array_equal(new[dim].values, old[dim].values) for dim in ("y", "x")):
+    if not schema.on_same_pixels(new, old):
         raise MasterMismatchError(
             f"the new master covers {schema.extent(new)}, the old one {schema.extent(old)}; "
             "select the same area in both, or if they are the same pixels after all, state that by "

@@ -56,7 +56,7 @@ def check_same_pixels(flats: xr.Dataset, biases: xr.Dataset) -> None:
             f"the flats have the channels {channels}, the biases have {others}; select the same "
             "channels in both, or open both with the same Camera"
         )
-    if not all(np.array_equal(flats[dim].values, biases[dim].values) for dim in ("y", "x")):
+    if not schema.on_same_pixels(flats, biases):
         raise ImageMismatchError(
             f"the flats cover {schema.extent(flats)}, the biases {schema.extent(biases)}; "
             "give biases of the same size, binning and area"
