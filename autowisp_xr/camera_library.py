@@ -6,12 +6,12 @@ to add a camera, are in ``camera_library.toml``.
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
+
+from autowisp_xr.own_tables import table_beside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def nominal(model: str, setting: float = math.nan, white: float | None = None) -
 
 @cache
 def _by_model() -> dict[str, Any]:
-    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    table = table_beside(__file__)
     return {_key(model): entry for entry in table["cameras"] for model in entry["models"]}
 
 

@@ -1,11 +1,11 @@
 """The kinds of frames, with all that depends on the kind, from ``kinds.toml``."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+
+from autowisp_xr.own_tables import table_beside
 
 TEMPERATURE_TOLERANCE = 2.0
 """Largest difference between frames and the biases and darks that correct them, in degrees."""
@@ -64,7 +64,7 @@ class Kind:
 
 
 def _kinds() -> dict[str, Kind]:
-    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    table = table_beside(__file__)
     groups = table["groups"]
     kinds = {}
     for name, row in table["kinds"].items():

@@ -10,10 +10,8 @@ must not end for it; where others of the same night have it, the night reports a
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +20,7 @@ from numpy.typing import ArrayLike
 from autowisp_xr.arrays import Bools
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS, TEMPERATURE_TOLERANCE
 from autowisp_xr.options import ScaleDark
+from autowisp_xr.own_tables import table_beside
 from autowisp_xr.pixel_types import BYTES, FLOATS, FRACTIONS
 from autowisp_xr.regions import ChannelSlice
 from autowisp_xr.traits import Channels, Traits, comparable, is_known
@@ -273,7 +272,7 @@ def one_side_adds_up(one: Traits, other: Traits) -> bool:
     return len(stated) == 1 and stated[0] != 1
 
 
-_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_WORDS = table_beside(__file__)
 """The words about each trait in which a candidate differs, with the card that gives it."""
 
 

@@ -27,17 +27,16 @@ name, or a positional argument, as a row:
 The command line and files with options (:mod:`autowisp_xr.cli.settings`) are read by the same rows.
 """
 
-import tomllib
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from autowisp_xr.cli import areas, values
 from autowisp_xr.night.verdict import EXIT_STATUS
+from autowisp_xr.own_tables import table_beside
 
 _TABLES = ("reduce", "calibrate", "stack", "flat", "shared")
 
@@ -165,9 +164,8 @@ def commands() -> Mapping[str, Command]:
     """Return all commands by their names, in the order of the help."""
     tables: dict[str, dict[str, Any]] = {"commands": {}, "groups": {}, "rows": {}}
     for name in _TABLES:
-        with Path(__file__).with_name(f"{name}.toml").open("rb") as file:
-            for kind, entries in tomllib.load(file).items():
-                tables[kind] |= entries
+        for kind, entries in table_beside(__file__, name).items():
+            tables[kind] |= entries
     status = "; ".join(f"{number}: {meaning}" for number, meaning in EXIT_STATUS.items())
     found = {}
     for name, entry in tables["commands"].items():

@@ -2,12 +2,10 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +15,7 @@ from autowisp_xr.addresses import file_of, is_ordinary, number_in_file
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.foreign_letters import spelled_out
+from autowisp_xr.own_tables import table_beside
 
 
 class CardOf(NamedTuple):
@@ -81,7 +80,7 @@ def endings() -> dict[str, str]:
 
 @cache
 def _formats() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(Path(__file__).with_name("formats.toml").read_text("utf-8"))
+    return table_beside(__file__, "formats")
 
 
 def names() -> dict[str, str]:

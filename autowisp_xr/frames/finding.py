@@ -3,12 +3,10 @@
 import glob
 import os
 import re
-import tomllib
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from os import PathLike
-from pathlib import Path
 from typing import NamedTuple
 
 from autowisp_xr.addresses import file_of, is_ordinary, local_path
@@ -17,6 +15,7 @@ from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.formats.pictures import format_of, frames_in
 from autowisp_xr.formats.pictures import names as formats
 from autowisp_xr.frames.names import FITS_SUFFIX, NoFilesError, Paths, bare_name, natural_key
+from autowisp_xr.own_tables import table_beside
 
 _OTHER = "of a format that is not read"
 _BESIDE = "of a format that is read only where no FITS files lie beside"
@@ -28,7 +27,7 @@ _REMEDIES = {
     _PACKED: "unpack them first",
     _UNNAMED: "if they are frames, let their names end in .fits",
 }
-_ENDINGS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_ENDINGS = table_beside(__file__)
 _PACKINGS = re.compile(
     r"\.(fits|fit|fts)\.(xz|z|zst|lz4)\Z|\.(zip|7z|rar|tar|tgz|tar\.(gz|bz2|xz|zst))\Z",
     re.IGNORECASE,

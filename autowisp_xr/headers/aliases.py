@@ -6,20 +6,19 @@ and explains each list; the readers in :mod:`autowisp_xr.headers` look cards up 
 :class:`~autowisp_xr.headers.values.Cards`. A new keyword is a word there, and nothing else.
 """
 
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Self
 
 from autowisp_xr.kinds import DEFAULT_TYPES, checked_types, type_key
+from autowisp_xr.own_tables import table_beside
 
 
 @cache
 def _usual() -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]]]:
     """Return the lists of cards and the sets of words of the file."""
-    listed = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    listed = table_beside(__file__)
     words = {name: frozenset(values) for name, values in listed.pop("words").items()}
     return {name: tuple(cards) for name, cards in listed.items()}, words
 

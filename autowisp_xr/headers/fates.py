@@ -12,17 +12,16 @@ all frames have the same value.
 
 import re
 import textwrap
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
-from pathlib import Path
 
 from astropy.io import fits
 
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.processing import CORRECTIONS
+from autowisp_xr.own_tables import table_beside
 
 STEPS = ("calibrating", "splitting", "stacking")
 """The steps that make a product: they change values, pixels, and the number of frames."""
@@ -56,7 +55,7 @@ class Row:
 
 
 def _rows() -> Iterator[Row]:
-    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    table = table_beside(__file__)
     for entry in table["rows"]:
         what = entry.pop("correction", None)
         if what is None:

@@ -4,14 +4,13 @@ One table answers whether the bias was subtracted from a dark, and whether a fra
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from autowisp_xr.headers.cards import AnyHeader, value_of
 from autowisp_xr.headers.lazy_header import LazyHeader
 from autowisp_xr.headers.values import to_number
+from autowisp_xr.own_tables import table_beside
 
 STATUS = "CALSTAT"
 """Card of MaxIm DL: a letter for each correction, and others for what is none."""
@@ -39,7 +38,7 @@ class Correction(NamedTuple):
     line: str
 
 
-_TABLE = tomllib.loads(Path(__file__).with_name("corrections.toml").read_text("utf-8"))
+_TABLE = table_beside(__file__, "corrections")
 CORRECTIONS: Mapping[str, Correction] = {
     kind: Correction(**row | {"done": tuple(row["done"])}) for kind, row in _TABLE.items()
 }

@@ -1,9 +1,8 @@
 """The sentences about headers that cannot be taken as they stand, from ``sentences.toml``."""
 
-import tomllib
-from pathlib import Path
+from autowisp_xr.own_tables import table_beside
 
-_SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_SENTENCES = table_beside(__file__)
 
 
 def doubt(sentence: str, /, **values: object) -> str:

@@ -7,9 +7,7 @@ for names and numbers only where there are too many to be read, for then the fir
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,11 +15,12 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from autowisp_xr.first_names import first_of
+from autowisp_xr.own_tables import table_beside
 
 DOUBT = "DOUBT: "
 """How a sentence about something that may be wrong begins."""
 
-_SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_SENTENCES = table_beside(__file__)
 
 _Item = TypeVar("_Item")
 _Key = TypeVar("_Key")
