@@ -27,6 +27,7 @@ from uuid import uuid4
 import numpy as np
 import xarray as xr
 
+from autowisp_xr import schema
 from autowisp_xr._compat import in_memory, late_token
 from autowisp_xr.content_tokens import content_token
 from autowisp_xr.file_digests import file_entry as file_entry
@@ -90,10 +91,9 @@ def identity(ds: xr.Dataset) -> str:
         return _of_set(frame_identities(ds))
     records = history(ds)
     if records:
-        known = [of in ds.coords and in_memory(ds[of].variable) for of in ("frame", "path")]
         name, path = (
-            _names(ds, of)[0] if there else ""
-            for of, there in zip(("frame", "path"), known, strict=True)
+            schema.names(ds, of)[0] if of in ds.coords and in_memory(ds[of].variable) else ""
+            for of in ("frame", "path")
         )
         return FrameRecords(records).identity(name, path)
     at_hand = all(in_memory(v) or v.chunks is not None for v in ds.variables.values())
@@ -138,10 +138,9 @@ def _frames(ds: xr.Dataset, known: FrameRecords) -> tuple[list[str], list[str]]:
     """Return the names of frames, as a history has them, and the paths of their files."""
     number = ds.sizes["frame"]
     there = "path" in ds.coords and in_memory(ds["path"].variable)
-    # xr.concat leaves a path that all frames have without the dim
-    paths = [str(one) for one in np.broadcast_to(ds["path"].values if there else "", number)]
+    paths = [*map(str, schema.along_frames(ds, "path"))] if there else [""] * number
     if "frame" in ds.coords:
-        return _names(ds, "frame"), paths
+        return schema.names(ds, "frame"), paths
     # without names, they are known by their numbers as long as none is selected away
     whole = len(known.names) == number
     return known.names if whole else [f"number {i}" for i in range(number)], paths
@@ -278,9 +277,9 @@ def _last_id(steps: Sequence[Mapping[str, Any]]) -> str:
 
 def _files_of(master: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Return the files of a master by channel, as far as they are still there."""
-    channels, paths = [""], _names(master, "path") if "path" in master.coords else []
+    channels, paths = [""], schema.names(master, "path") if "path" in master.coords else []
     if "channel_path" in master.coords:
-        channels, paths = _names(master, "channel"), _names(master, "channel_path")
+        channels, paths = schema.names(master, "channel"), schema.names(master, "channel_path")
     found = {}
     for channel, path in zip(channels, paths, strict=True) if len(paths) == len(channels) else ():
         with suppress(OSError):
@@ -366,11 +365,9 @@ def _tokenize(content: object) -> str:
 
 def _frame_names(ds: xr.Dataset) -> list[str]:
     """Return the names of frames, or their numbers."""
-    return _names(ds, "frame") if "frame" in ds.coords else [*map(str, range(ds.sizes["frame"]))]
-
-
-def _names(ds: xr.Dataset, dim: str) -> list[str]:
-    return [str(name) for name in np.atleast_1d(ds[dim].values).tolist()]
+    if "frame" in ds.coords:
+        return schema.names(ds, "frame")
+    return [str(number) for number in range(ds.sizes["frame"])]
 
 
 def _plain(value: Any) -> Any:
