@@ -1,9 +1,5 @@
 from .camera_report import MeasuredCamera as MeasuredCamera
 from .camera_report import measure_camera as measure_camera
-from .choosing import Candidate as Candidate
-from .choosing import Choice as Choice
-from .choosing import choose as choose
-from .choosing import match as match
 from .frame_sets import FrameSet as FrameSet
 from .frame_sets import sort_frames as sort_frames
 from .library import masters_in as masters_in

@@ -102,11 +102,6 @@ Choices = Mapping[str, Choice]
 """The masters for a frame, by kind."""
 
 
-def match(wanted: Traits, candidates: Sequence[Candidate], matching: Matching) -> dict[str, Choice]:
-    """Choose the masters that a frame needs, by kind; see :meth:`Judge.match`."""
-    return Judge(matching).match(wanted, candidates)
-
-
 class Judge:
     """Chooses masters for many frames; those that differ in time only are judged once.
 

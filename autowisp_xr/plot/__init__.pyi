@@ -10,7 +10,6 @@ from .histograms import histogram as histogram
 from .night_course import night as night
 from .noise_model import noise as noise
 from .saturation_level import saturation as saturation
-from .selected_flats import MOST_THUMBNAILS as MOST_THUMBNAILS
 from .selected_flats import flats as flats
 from .selected_flats import rejected as rejected
 from .stack_maps import stack as stack

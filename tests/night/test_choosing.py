@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
-from autowisp_xr.night.choosing import Candidate, choose, match
+from autowisp_xr.night.choosing import Candidate, Judge, choose
 from autowisp_xr.night.plan import stop_reason
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.traits import Traits
@@ -235,11 +235,11 @@ def test_tolerances_can_be_chosen():
 def test_a_dark_goes_with_the_bias():
     """With a bias, a dark that is free of it; without one, a dark that holds it."""
     free, full = master("free"), master("full", holds_bias=True)
-    with_bias = match(traits(), [BIAS, free, full], Matching())
+    with_bias = Judge(Matching()).match(traits(), [BIAS, free, full])
     assert [with_bias[kind].chosen.name for kind in ("bias", "dark")] == ["bias", "free"]
     # a dark that holds the bias is freed of it
-    assert match(traits(), [BIAS, full], Matching())["dark"].chosen is full
-    without = match(traits(), [free, full], Matching())
+    assert Judge(Matching()).match(traits(), [BIAS, full])["dark"].chosen is full
+    without = Judge(Matching()).match(traits(), [free, full])
     assert without["bias"].chosen is None
     assert without["dark"].chosen.name == "full"
     assert without["dark"].why_not == {
@@ -335,7 +335,7 @@ def test_every_candidate_is_chosen_or_has_a_reason_whatever_their_order(
 ):
     found = [replace(candidate, name=str(number)) for number, candidate in enumerate(found)]
     wanted = traits(kind, **more)
-    choices = match(wanted, found, matching)
+    choices = Judge(matching).match(wanted, found)
     assert tuple(choices) == KINDS[kind].needs
     shuffled = random.sample(found, len(found))
     for needed, choice in choices.items():
@@ -346,7 +346,7 @@ def test_every_candidate_is_chosen_or_has_a_reason_whatever_their_order(
         assert all(choice.why_not.values())
         if choice.chosen:
             assert not choice.chosen.failure
-        again = match(wanted, shuffled, matching)[needed]
+        again = Judge(matching).match(wanted, shuffled)[needed]
         assert again.chosen is choice.chosen
 
 
