@@ -12,8 +12,9 @@ from . import simulate as simulate
 from . import steps as steps
 from . import store as store
 from . import testing as testing
-from .amplifiers import Amplifier as Amplifier
 from .camera import Camera as Camera
+from .camera.amplifiers import Amplifier as Amplifier
+from .camera.response import Linearity as Linearity
 from .errors import AutowispError as AutowispError
 from .errors import AutowispWarning as AutowispWarning
 from .errors import BadImageError as BadImageError
@@ -58,7 +59,6 @@ from .overscan_fits import overscan_correction as overscan_correction
 from .recipes import open_zarr as open_zarr
 from .regions import Region as Region
 from .report import report as report
-from .response import Linearity as Linearity
 from .stack import Match as Match
 from .stack import RunningStack as RunningStack
 from .stack import concat as concat

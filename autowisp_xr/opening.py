@@ -16,9 +16,9 @@ import xarray as xr
 from numpy.typing import DTypeLike
 from xarray.backends import BackendEntrypoint
 
-from autowisp_xr.addresses import is_address
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispWarning
+from autowisp_xr.filesystem.addresses import is_address
 from autowisp_xr.fits.hdu_choice import HduChoice
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.fits.unpacking import is_packed

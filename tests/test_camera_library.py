@@ -1,8 +1,8 @@
 import tomllib
 from pathlib import Path
 
-import autowisp_xr.camera_library as library
-from autowisp_xr.camera_library import nominal
+import autowisp_xr.camera.library as library
+from autowisp_xr.camera.library import nominal
 
 TABLE = tomllib.loads(Path(library.__file__).with_suffix(".toml").read_text("utf-8"))["cameras"]
 

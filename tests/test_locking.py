@@ -10,11 +10,11 @@ import threading
 import pytest
 
 from autowisp_xr.errors import AutowispError, InUseError
-from autowisp_xr.locking import locked
+from autowisp_xr.filesystem.locking import locked
 
 HOLD = """
     import sys, time
-    from autowisp_xr.locking import locked
+    from autowisp_xr.filesystem.locking import locked
 
     with locked(sys.argv[1], "the place"):
         print("held", flush=True)
@@ -146,7 +146,7 @@ def test_on_a_disk_without_locks_the_process_decides(process, free, tmp_path, mo
     def unknown(*_):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr("autowisp_xr.locking.fcntl.flock", unknown)
+    monkeypatch.setattr("autowisp_xr.filesystem.locking.fcntl.flock", unknown)
     path = tmp_path / "x.lock"
     signed(path, host=socket.gethostname(), process=process)
     try:
@@ -168,7 +168,7 @@ def test_what_was_made_for_the_claim_only_is_removed(tmp_path):
 RACE = """
     import os, sys, time
     from autowisp_xr.errors import InUseError
-    from autowisp_xr.locking import locked
+    from autowisp_xr.filesystem.locking import locked
 
     path, count = sys.argv[1], 0
     until = time.monotonic() + 20

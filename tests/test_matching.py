@@ -13,9 +13,9 @@ from autowisp_xr import matching
 from autowisp_xr.errors import SchemaError
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import ALLOWABLE, Matching, reason_against
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.night.choosing import Candidate, choose
 from autowisp_xr.regions import ChannelSlice, Region
-from autowisp_xr.traits import Traits
 from tests.steps.frames import frame_set, master
 
 NAN = math.nan

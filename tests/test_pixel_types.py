@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autowisp_xr.pixel_types import FLOATS, FRACTIONS, are_fractions, pixel_type
+from autowisp_xr.matching.pixel_types import FLOATS, FRACTIONS, are_fractions, pixel_type
 
 SOME = np.linspace(0.1, 0.4, 8).tolist()
 

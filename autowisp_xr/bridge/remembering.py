@@ -14,7 +14,7 @@ import xarray as xr
 
 from autowisp_xr.arrays import Duck
 from autowisp_xr.bridge.tasks import Kernel, Typed
-from autowisp_xr.content_tokens import unchanged
+from autowisp_xr.provenance.content_tokens import unchanged
 
 Remembered = dict[Hashable, tuple[Any, Any]]
 """Operands, which must not change meanwhile, and results, by what stands for the work."""

@@ -34,7 +34,7 @@ from autowisp_xr.bridge.tasks import (
     of_positions,
     plain,
 )
-from autowisp_xr.content_tokens import content_token
+from autowisp_xr.provenance.content_tokens import content_token
 from autowisp_xr.schema import DIMS
 
 _LARGE = 2048

@@ -5,11 +5,11 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from autowisp_xr.addresses import literal
 from autowisp_xr.cli.loading import load
 from autowisp_xr.cli.log import print_list
 from autowisp_xr.cli.stack import header_of, in_words, master_name
 from autowisp_xr.cli.values import OptionError, filter_and_options
+from autowisp_xr.filesystem.addresses import literal
 
 if TYPE_CHECKING:
     import xarray as xr

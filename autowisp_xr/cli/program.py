@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from autowisp_xr.addresses import printable
 from autowisp_xr.cli import calibrate, flat, parser, reduce, stack
 from autowisp_xr.cli.log import described, reporting
 from autowisp_xr.cli.options import Command, commands
 from autowisp_xr.cli.settings import resolve
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.filesystem.addresses import printable
 
 _RUN: Mapping[str, Callable[[Namespace], int]] = {
     "demo": reduce.demo,

@@ -9,7 +9,7 @@ from typing import Any
 from autowisp_xr.cli.options import Command, Option, commands
 from autowisp_xr.cli.values import OptionError
 from autowisp_xr.errors import AutowispError
-from autowisp_xr.toml_files import read_toml
+from autowisp_xr.filesystem.toml_files import read_toml
 
 _OF_NIGHT = ("camera", "types", "aliases")
 """Tables that are not options but describe frames, for the commands that look at a night."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from autowisp_xr.addresses import literal
 from autowisp_xr.cli.loading import load, loading
 from autowisp_xr.cli.log import print_list
 from autowisp_xr.cli.values import OptionError
+from autowisp_xr.filesystem.addresses import literal
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.filesystem.addresses import file_of
 from autowisp_xr.fits.assembling import assembled
 from autowisp_xr.fits.hdu_choice import (
     HduChoice,

@@ -14,9 +14,9 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from autowisp_xr._compat import again_if_interrupted
-from autowisp_xr.addresses import file_of
 from autowisp_xr.arrays import Floats, Image
 from autowisp_xr.errors import BadImageError
+from autowisp_xr.filesystem.addresses import file_of
 from autowisp_xr.fits.planes import Hdu
 from autowisp_xr.fits.tiles import decoded_pieces, read_fully
 from autowisp_xr.fits.unpacking import UNREADABLE, Unpacked, is_packed, unpacked

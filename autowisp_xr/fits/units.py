@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from autowisp_xr.errors import BadImageError
 from autowisp_xr.fits.unpacking import Unpacked
-from autowisp_xr.foreign_letters import spelled_out
+from autowisp_xr.formats.foreign_letters import spelled_out
 
 _BLOCK = 2880
 _CARD = 80

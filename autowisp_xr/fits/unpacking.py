@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from autowisp_xr.addresses import is_ordinary
+from autowisp_xr.filesystem.addresses import is_ordinary
 
 Unpacked = gzip.GzipFile | bz2.BZ2File
 

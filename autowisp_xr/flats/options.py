@@ -8,12 +8,12 @@ from typing import Any, Literal, Self
 
 from autowisp_xr.checked_numbers import is_number, is_whole_number
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.filesystem.toml_files import read_toml
 from autowisp_xr.image_smoothing.filters import WrapFilterAsSmoother
 from autowisp_xr.image_smoothing.separable import PolynomialImageSmoother, SplineImageSmoother
 from autowisp_xr.image_smoothing.smoother import ChainSmoother, ImageSmoother
 from autowisp_xr.options import upper_and_lower
 from autowisp_xr.outliers.sigma_clip import SigmaClip
-from autowisp_xr.toml_files import read_toml
 
 Level = float | Mapping[str, float] | None
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from astropy.io import fits
 
-from autowisp_xr.addresses import file_of, is_ordinary, number_in_file
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.foreign_letters import spelled_out
+from autowisp_xr.filesystem.addresses import file_of, is_ordinary, number_in_file
+from autowisp_xr.formats.foreign_letters import spelled_out
 from autowisp_xr.own_tables import table_beside
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Self, TypeAlias
 
-from autowisp_xr.full_disks import refused, writing_to
+from autowisp_xr.filesystem.full_disks import refused, writing_to
 
 Content = Callable[[BinaryIO], None]
 """Writes what a file is to hold into it, open and empty."""

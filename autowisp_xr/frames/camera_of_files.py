@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from autowisp_xr import schema
-from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera.amplifiers import Amplifier
 from autowisp_xr.checked_numbers import is_number
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.fits.hdu_choice import HduChoice

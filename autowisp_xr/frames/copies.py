@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autowisp_xr.addresses import file_of, number_in_file
 from autowisp_xr.arrays import Image
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.filesystem.addresses import file_of, number_in_file
 from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.frames.scanning import FileRecord
 from autowisp_xr.regions import ChannelSlice

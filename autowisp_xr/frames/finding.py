@@ -9,7 +9,7 @@ from functools import cache
 from os import PathLike
 from typing import NamedTuple
 
-from autowisp_xr.addresses import file_of, is_ordinary, local_path
+from autowisp_xr.filesystem.addresses import file_of, is_ordinary, local_path
 from autowisp_xr.first_names import first_of
 from autowisp_xr.fits.units import MAGIC
 from autowisp_xr.formats.pictures import format_of, frames_in

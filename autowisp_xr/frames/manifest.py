@@ -25,8 +25,8 @@ import zarr
 from zarr.api import asynchronous
 
 from autowisp_xr._compat import wait_for
-from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import InUseError
+from autowisp_xr.filesystem.addresses import file_of
 from autowisp_xr.frames.finding import Found, found_in
 from autowisp_xr.frames.manifest_rows import NUMBERS, TEXTS, Row, record_of, row_of
 from autowisp_xr.frames.names import Paths

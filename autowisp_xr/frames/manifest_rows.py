@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autowisp_xr import errors
-from autowisp_xr.amplifiers import Amplifier
+from autowisp_xr.camera.amplifiers import Amplifier
 from autowisp_xr.fits.planes import FileLayout, Hdu, Mosaic, Tile
 from autowisp_xr.fits.tiles import TileTable
 from autowisp_xr.frames.scanning import FileRecord

@@ -12,11 +12,11 @@ from autowisp_xr.errors import AutowispError
 from autowisp_xr.fits.image_cards import PREFIX
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.units import MAGIC
-from autowisp_xr.frame_records import FrameRecords
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.frames.open import open_records
 from autowisp_xr.frames.parallel_scanning import scan
 from autowisp_xr.headers.lazy_header import LazyHeader
+from autowisp_xr.provenance.frame_records import FrameRecords
 
 _MASTERS = "masters"
 """Name of the directories in which masters are looked for."""

@@ -12,8 +12,8 @@ from typing import Any
 from astropy.io import fits
 
 from autowisp_xr import schema
-from autowisp_xr.addresses import number_in_file
 from autowisp_xr.errors import AutowispError, HeaderError
+from autowisp_xr.filesystem.addresses import number_in_file
 from autowisp_xr.formats.pictures import format_of
 from autowisp_xr.headers.cards import value_of
 

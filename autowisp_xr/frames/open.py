@@ -17,7 +17,6 @@ from autowisp_xr.fits.hdu_choice import HduChoice, HduName
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.fits.lazy_pixels import variables_of
 from autowisp_xr.fits.planes import Hdu, Mosaic
-from autowisp_xr.frame_records import read_steps, united
 from autowisp_xr.frames.arrange import Arrangement, arrange, in_common, shape_in_common
 from autowisp_xr.frames.camera_of_files import resolve_camera
 from autowisp_xr.frames.names import bare_name
@@ -26,6 +25,7 @@ from autowisp_xr.headers.bunit import unit_of
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.coordinates import NUMBER_COORDS, TEXT_COORDS
 from autowisp_xr.options import plane_type
+from autowisp_xr.provenance.frame_records import read_steps, united
 from autowisp_xr.regions import ChannelSlice
 
 _STRING = np.dtypes.StringDType()

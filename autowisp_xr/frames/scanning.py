@@ -31,7 +31,7 @@ from autowisp_xr.headers.place import PRODUCT_CARDS, Place, place_of
 from autowisp_xr.headers.recognition import calibrated_reason, master_reason
 from autowisp_xr.headers.remembered import Remembered
 from autowisp_xr.headers.values import Cards
-from autowisp_xr.pixel_types import FLOATS, pixel_type
+from autowisp_xr.matching.pixel_types import FLOATS, pixel_type
 from autowisp_xr.startup import collecting_later
 
 _PLACES = frozenset(PRODUCT_CARDS)

@@ -14,10 +14,10 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.addresses import local_path
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.checked_numbers import is_positive
+from autowisp_xr.filesystem.addresses import local_path
 from autowisp_xr.first_names import first_of
 from autowisp_xr.frames import ccddata
 from autowisp_xr.frames.atomic_write import check_name, write_whole

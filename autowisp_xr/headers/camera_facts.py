@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from autowisp_xr.amplifiers import Amplifier
+from autowisp_xr.camera.amplifiers import Amplifier
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.assembly import Reader
 from autowisp_xr.headers.cards import AnyHeader, parse_header

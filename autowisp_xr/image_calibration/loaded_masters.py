@@ -29,9 +29,9 @@ from autowisp_xr.image_calibration.mask_utilities import combine_masks
 from autowisp_xr.image_calibration.raw_frame import Channels, by_channel, inside, interleaved
 from autowisp_xr.kinds import KINDS, may_be
 from autowisp_xr.matching import reason_against
-from autowisp_xr.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.matching.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.regions import Region
-from autowisp_xr.traits import Traits
 
 _FLAT_RANGE = (0.2, 5.0)
 _HOLDS, _LEAST_LEVEL = 0.9, 20.0

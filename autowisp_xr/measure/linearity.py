@@ -10,6 +10,7 @@ import xarray as xr
 from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure import linearity_checks as checks
 from autowisp_xr.measure.frame_pairs import Frames, preparation
@@ -20,7 +21,6 @@ from autowisp_xr.measure.response_range import Curve, curve_of
 from autowisp_xr.measure.tile_scatter import LEAST_TILE, Tiles
 from autowisp_xr.measure.transfer_curve import over_channel
 from autowisp_xr.options import OverscanChoice, whole_number
-from autowisp_xr.response import Linearity
 from autowisp_xr.schema import MONO
 from autowisp_xr.steps.geometry import trim
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from autowisp_xr.arrays import Bools, Floats
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.response_fit import Fit, Model, fit
-from autowisp_xr.response import Linearity
 
 _SURE = 4.0
 """Uncertainties that a level is off at least, to be none of the curve."""

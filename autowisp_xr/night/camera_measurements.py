@@ -14,9 +14,10 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import measure, plot, provenance, schema
-from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.arrays import Floats
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera.amplifiers import Amplifier
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.measure.linearity import curves_of
 from autowisp_xr.measure.saturation_level import with_saturation
@@ -31,7 +32,6 @@ from autowisp_xr.night.camera_findings import (
 from autowisp_xr.night.checks_of_raw import opened
 from autowisp_xr.night.defect_masks import described
 from autowisp_xr.night.sentences import counted, sentence
-from autowisp_xr.response import Linearity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

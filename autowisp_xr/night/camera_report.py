@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from autowisp_xr import schema
-from autowisp_xr.addresses import literal
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
+from autowisp_xr.filesystem.addresses import literal
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames import to_fits
 from autowisp_xr.frames.atomic_write import Content, write_whole

@@ -11,9 +11,9 @@ from operator import attrgetter
 from pathlib import Path
 
 from autowisp_xr.kinds import FRAMES, KINDS
+from autowisp_xr.matching.traits import Traits, comparable, is_known
 from autowisp_xr.night.sentences import WIDTH_OF_SOME, by_key, named, sentence
 from autowisp_xr.night.set_names import free_name, plain_name
-from autowisp_xr.traits import Traits, comparable, is_known
 
 SETTING = tuple(
     name for name in KINDS[FRAMES[0]].alike if all(name in KINDS[kind].alike for kind in FRAMES)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autowisp_xr.camera import Camera
-from autowisp_xr.camera_library import Nominal, nominal
+from autowisp_xr.camera.library import Nominal, nominal
 from autowisp_xr.errors import HeaderError
 from autowisp_xr.first_names import first_of
 from autowisp_xr.frames import FileRecord

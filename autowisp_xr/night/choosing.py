@@ -17,8 +17,8 @@ from autowisp_xr.matching import (
     reason_against,
     reason_against_scaling,
 )
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.night.sentences import in_few_words, sentence
-from autowisp_xr.traits import Traits
 
 _FITS_TOO = "fits too"
 """How the reason begins against a master that another goes before."""

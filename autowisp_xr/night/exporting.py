@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import xarray as xr
 
 from autowisp_xr import provenance, store
-from autowisp_xr.addresses import literal
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import in_force
+from autowisp_xr.filesystem.addresses import literal
 from autowisp_xr.frames.atomic_write import remove_parts
 from autowisp_xr.frames.write import Result
 from autowisp_xr.night import engines

@@ -14,8 +14,8 @@ from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.values import Cards
 from autowisp_xr.kinds import KINDS
+from autowisp_xr.matching.traits import NUMBERS, TEXTS, Channels, Traits, comparable, is_known
 from autowisp_xr.regions import Region
-from autowisp_xr.traits import NUMBERS, TEXTS, Channels, Traits, comparable, is_known
 
 _FIELDS = {
     "egain": ("electrons_per_adu_raw", "electrons_per_adu"),

@@ -11,13 +11,13 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, FRAMES, KINDS, Kind
 from autowisp_xr.matching import Matching, lowest_of_parts, same_exposure
+from autowisp_xr.matching.traits import Traits, comparable
 from autowisp_xr.night.camera_setups import places_of, take_colours
 from autowisp_xr.night.checks_of_levels import FrameLevel, level_of_frames, levels_differ
 from autowisp_xr.night.file_traits import nights_of, traits_of_file, traits_of_set
 from autowisp_xr.night.sentences import by_key, sentence
 from autowisp_xr.night.set_names import name_of_set, names_for, own_names
 from autowisp_xr.night.unfit import flats_without_exposure, unfit_because
-from autowisp_xr.traits import Traits, comparable
 
 _SHORT, _LONG = 1.0, 10.0
 """Seconds: exposures of darks that are as good as biases, and of flats whose darks may be; in a

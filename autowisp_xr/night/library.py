@@ -21,6 +21,7 @@ from autowisp_xr.headers.cards import first_value
 from autowisp_xr.headers.place import Place
 from autowisp_xr.headers.processing import stated_bias
 from autowisp_xr.kinds import AVERAGED, KINDS
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.night.choosing import Candidate
 from autowisp_xr.night.file_traits import channels_of, traits_of_set
 from autowisp_xr.night.sentences import by_key, named, sentence
@@ -28,7 +29,6 @@ from autowisp_xr.option_words import in_options
 from autowisp_xr.regions import ChannelSlice, Region
 from autowisp_xr.steps.foreign_masters import flat_levels
 from autowisp_xr.steps.pedestals import is_foreign
-from autowisp_xr.traits import Traits
 
 _COUNTS = ("NUMFCOMB", "NCOMBINE", "STACKCNT")
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr._compat import of_array
-from autowisp_xr.addresses import printable
+from autowisp_xr.filesystem.addresses import printable
 from autowisp_xr.frames import FileRecord
 from autowisp_xr.kinds import KINDS, MASTERS
 from autowisp_xr.night.choosing import Choice

@@ -16,8 +16,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import measure, schema
-from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera.amplifiers import Amplifier
 from autowisp_xr.errors import AutowispError, AutowispWarning, CalibrationError
 from autowisp_xr.first_names import first_of
 from autowisp_xr.frames import FileRecord

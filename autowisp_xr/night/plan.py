@@ -20,6 +20,8 @@ from autowisp_xr.frames import FileRecord
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching, reason_against
+from autowisp_xr.matching.pixel_types import FRACTIONS
+from autowisp_xr.matching.traits import Traits, exposure_of, number_of, time_of
 from autowisp_xr.night.camera_setups import SETTING
 from autowisp_xr.night.choosing import COADDS, NOT_MADE, Candidate, Choices, Judge
 from autowisp_xr.night.file_traits import median_of_known
@@ -28,10 +30,8 @@ from autowisp_xr.night.library import masters_in
 from autowisp_xr.night.sentences import by_key, counted, named, plain, sentence
 from autowisp_xr.night.unfit import empty_frames
 from autowisp_xr.night.unlike_pairs import doubts_on_pairs
-from autowisp_xr.pixel_types import FRACTIONS
 from autowisp_xr.stack.masters import FEWEST_OF_FRINGE
 from autowisp_xr.startup import collecting_later
-from autowisp_xr.traits import Traits, exposure_of, number_of, time_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.frame_records import digest
 from autowisp_xr.night.plan import Plan, Product
 from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.units import Export, Make, ranges
+from autowisp_xr.provenance.frame_records import digest
 
 _OF_THE_RUN = {"scheduler", "workers", "units", "report", "prune"}
 """Options of ``reduce`` that are no matter of a unit."""

@@ -15,10 +15,10 @@ import xarray as xr
 from autowisp_xr import flats, frames, provenance, recipes
 from autowisp_xr.bridge.memory_limit import MemoryLimit, in_force, limited
 from autowisp_xr.camera import Camera
+from autowisp_xr.filesystem.full_disks import writing_to
 from autowisp_xr.fits.hdu_choice import HduName
 from autowisp_xr.frames.names import Paths
 from autowisp_xr.frames.parallel_writing import settings as threads
-from autowisp_xr.full_disks import writing_to
 from autowisp_xr.headers.aliases import KeywordAliases
 from autowisp_xr.kernels.jit import warm_up
 from autowisp_xr.kinds import KINDS

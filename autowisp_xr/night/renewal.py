@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from autowisp_xr import provenance, recipes, store
-from autowisp_xr.addresses import file_of
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.filesystem.addresses import file_of
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.names import FITS_SUFFIX
 from autowisp_xr.kinds import KINDS

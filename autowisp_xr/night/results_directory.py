@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
-from autowisp_xr.addresses import local_path
 from autowisp_xr.errors import InUseError
+from autowisp_xr.filesystem.addresses import local_path
+from autowisp_xr.filesystem.locking import locked
 from autowisp_xr.frames.atomic_write import remove_parts
-from autowisp_xr.locking import locked
 from autowisp_xr.night.product_writing import CAMERA, STORE
 from autowisp_xr.night.sentences import sentence
 from autowisp_xr.night.units import wait_for_units

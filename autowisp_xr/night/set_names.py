@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from autowisp_xr.kinds import KINDS
-from autowisp_xr.traits import Traits
+from autowisp_xr.matching.traits import Traits
 
 
 def name_of_set(traits: Traits, seconds: float, bands: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import provenance
-from autowisp_xr.addresses import printable
+from autowisp_xr.filesystem.addresses import printable
 from autowisp_xr.frames import likely_type
 from autowisp_xr.html_pieces import folded, paragraph, table
 from autowisp_xr.night.listing import column, table_of

@@ -30,14 +30,14 @@ from autowisp_xr import provenance, recipes, schema, store
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import limited
 from autowisp_xr.errors import AutowispError, BadImageError
-from autowisp_xr.frame_records import digest
+from autowisp_xr.filesystem.locking import locked
 from autowisp_xr.frames.named_masters import stated_in
 from autowisp_xr.frames.names import fill_template
 from autowisp_xr.frames.write import Result, write_beside, write_missing
 from autowisp_xr.headers.cards import has_doubts
-from autowisp_xr.locking import locked
 from autowisp_xr.night.record import leave_receipt, set_left_by
 from autowisp_xr.night.sentences import DOUBT, sentence
+from autowisp_xr.provenance.frame_records import digest
 from autowisp_xr.steps.geometry import merge_channels
 
 

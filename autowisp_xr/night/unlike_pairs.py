@@ -7,9 +7,9 @@ their lights may state it in milliseconds.
 from collections.abc import Iterable, Iterator
 
 from autowisp_xr.matching import same_exposure
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.night.choosing import Choice, Choices
 from autowisp_xr.night.sentences import sentence
-from autowisp_xr.traits import Traits
 
 _OTHER_TELESCOPE = 1.1
 """By which factor focal lengths differ that are those of two telescopes."""

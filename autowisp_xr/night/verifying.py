@@ -19,7 +19,6 @@ from astropy.io import fits
 from autowisp_xr import flats, frames, provenance, schema, steps
 from autowisp_xr.camera import Camera
 from autowisp_xr.errors import AutowispError, AutowispWarning
-from autowisp_xr.file_digests import hashed_entry
 from autowisp_xr.first_names import first_of
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.frames.named_masters import NamedMasters
@@ -37,6 +36,7 @@ from autowisp_xr.outliers.percentile import Percentile
 from autowisp_xr.outliers.sigma_clip import SigmaClip
 from autowisp_xr.outliers.winsorized_sigma_clip import WinsorizedSigmaClip
 from autowisp_xr.provenance import UNKNOWN
+from autowisp_xr.provenance.file_digests import hashed_entry
 from autowisp_xr.stack import master_bias, master_dark, stack
 from autowisp_xr.steps.saturation import ceilings
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from autowisp_xr import frames, provenance, recipes
-from autowisp_xr.addresses import file_of, literal
 from autowisp_xr.errors import AutowispError
+from autowisp_xr.filesystem.addresses import file_of, literal
 from autowisp_xr.fits.layout import read_layout
 from autowisp_xr.night.product_writing import STORE
 from autowisp_xr.night.record import Record

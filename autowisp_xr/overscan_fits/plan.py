@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.arrays import Bools, Floats, Integers
+from autowisp_xr.camera.amplifiers import Amplifier
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
 from autowisp_xr.regions import Region

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autowisp_xr.amplifiers import parse_amplifiers
 from autowisp_xr.arrays import Floats, Numbers
+from autowisp_xr.camera.amplifiers import parse_amplifiers
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.options import Overscan
 from autowisp_xr.overscan_fits.level_fit import Fit, fit

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import schema
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.plot.figures import check_measured, new_picture, series
-from autowisp_xr.response import Linearity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

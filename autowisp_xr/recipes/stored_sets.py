@@ -20,13 +20,13 @@ import numpy as np
 import xarray as xr
 
 from autowisp_xr import frames, provenance, schema, store
-from autowisp_xr.addresses import file_of
 from autowisp_xr.arrays import Bits
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.errors import AutowispWarning, BadImageError, CalibrationError
-from autowisp_xr.file_digests import file_entry, hashed_entry
+from autowisp_xr.filesystem.addresses import file_of
 from autowisp_xr.flags import Flag
+from autowisp_xr.provenance.file_digests import file_entry, hashed_entry
 from autowisp_xr.recipes.masters import INPUTS, loaded, opened, reference, referred
 from autowisp_xr.recipes.recipe import ARITHMETIC, Known, Recipe
 from autowisp_xr.schema import DIMS

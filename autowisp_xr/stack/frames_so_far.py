@@ -13,7 +13,7 @@ import xarray as xr
 
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import ImageMismatchError
-from autowisp_xr.frame_records import united
+from autowisp_xr.provenance.frame_records import united
 from autowisp_xr.schema import SHARED
 from autowisp_xr.stack.concatenation import check_pixels, check_steps, concat
 from autowisp_xr.stack.parts import Part, joined_coordinates

@@ -26,10 +26,10 @@ import xarray as xr
 from numpy.typing import DTypeLike
 
 from autowisp_xr import provenance, schema
-from autowisp_xr.amplifiers import Amplifier
 from autowisp_xr.arrays import Bits, Cube, Floats, Integers, Numbers
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera.amplifiers import Amplifier
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.flags import Flag
 from autowisp_xr.options import plane_type

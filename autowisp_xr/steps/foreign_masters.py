@@ -25,7 +25,7 @@ from autowisp_xr.headers.cards import value_of
 from autowisp_xr.headers.processing import stated_by_history, stated_correction
 from autowisp_xr.headers.readout import raw_gain
 from autowisp_xr.headers.values import Cards, to_number
-from autowisp_xr.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.matching.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.steps.base import per_channel
 from autowisp_xr.steps.pedestals import header_of, is_foreign, named, samples
 

@@ -29,10 +29,10 @@ from autowisp_xr import provenance, schema
 from autowisp_xr.arrays import Bits, Cube, Floats, Numbers, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.errors import AutowispWarning
 from autowisp_xr.flags import Flag
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.response import Linearity
 from autowisp_xr.steps.base import Along, RowIndex, Step, absent, frame_row, plane_row
 from autowisp_xr.steps.geometry import amplifier_map
 

@@ -34,10 +34,10 @@ from autowisp_xr.matching import (
     reason_against_scaling,
     same_exposure,
 )
+from autowisp_xr.matching.traits import NUMBERS, TEXTS, Traits
 from autowisp_xr.options import ScaleDark
 from autowisp_xr.steps.foreign_masters import adapted
 from autowisp_xr.steps.pedestals import header_of, named, reason_not_to_scale
-from autowisp_xr.traits import NUMBERS, TEXTS, Traits
 
 OF_PIXELS = ("size", "area", "channels")
 """Traits that coordinates show pixel by pixel."""

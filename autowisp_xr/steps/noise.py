@@ -12,7 +12,7 @@ from autowisp_xr.camera import Camera
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.headers.bunit import COUNTED
 from autowisp_xr.kernels.jit import kernel
-from autowisp_xr.pixel_types import FRACTIONS, are_fractions
+from autowisp_xr.matching.pixel_types import FRACTIONS, are_fractions
 from autowisp_xr.steps.base import Along, RowIndex, Step, absent, per_channel
 from autowisp_xr.steps.geometry import amplifier_map
 

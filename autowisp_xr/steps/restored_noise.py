@@ -19,10 +19,10 @@ from autowisp_xr.arrays import Cube, Floats, Planes
 from autowisp_xr.bridge import blocks
 from autowisp_xr.bridge.pieces import Piece, is_same, join
 from autowisp_xr.camera import Camera
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.errors import AutowispError, AutowispWarning
 from autowisp_xr.kinds import MASTERS
 from autowisp_xr.matching import TYPE, allowed
-from autowisp_xr.response import Linearity
 from autowisp_xr.schema import SHARED
 from autowisp_xr.steps.base import Step, Term, over_frames
 from autowisp_xr.steps.dark import SubtractDark

@@ -23,7 +23,7 @@ from autowisp_xr.arrays import Integers, Planes
 from autowisp_xr.bridge.beside import Beside
 from autowisp_xr.bridge.memory_limit import MemoryLimit, limited
 from autowisp_xr.errors import BadImageError, DamagedStoreError
-from autowisp_xr.full_disks import writing_to
+from autowisp_xr.filesystem.full_disks import writing_to
 from autowisp_xr.store import swap
 from autowisp_xr.store.filling import fill, storable
 from autowisp_xr.store.group import (

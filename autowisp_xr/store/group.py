@@ -14,9 +14,9 @@ from zarr.abc.store import Store
 from zarr.errors import ContainsArrayError
 from zarr.storage import FsspecStore, LocalStore
 
-from autowisp_xr.addresses import is_address, local_path
 from autowisp_xr.errors import MissingPackageError
-from autowisp_xr.locking import locked
+from autowisp_xr.filesystem.addresses import is_address, local_path
+from autowisp_xr.filesystem.locking import locked
 from autowisp_xr.store import swap
 
 StoreLike: TypeAlias = "Store | str | PathLike[str]"

@@ -6,7 +6,7 @@ import dask.config
 import pytest
 
 import autowisp_xr as aw
-from autowisp_xr.full_disks import writing_to
+from autowisp_xr.filesystem.full_disks import writing_to
 from tests.faults import changes, disks, kills, pairs
 from tests.faults.jobs import reduced, write_night
 

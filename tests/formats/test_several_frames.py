@@ -9,8 +9,8 @@ from xisf import XISF
 
 import autowisp_xr as aw
 from autowisp_xr.errors import BadImageError
-from autowisp_xr.frame_records import FrameRecords
 from autowisp_xr.frames import copies_of, find_files, scan
+from autowisp_xr.provenance.frame_records import FrameRecords
 
 SHAPE = (3, 4, 6)
 TICKS = 638_713_000_000_000_000  # 2025-01-01T03:46:40

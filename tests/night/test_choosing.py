@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from autowisp_xr.kinds import KINDS
 from autowisp_xr.matching import Matching
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.night.choosing import Candidate, Judge, choose
 from autowisp_xr.night.plan import stop_reason
 from autowisp_xr.regions import ChannelSlice, Region
-from autowisp_xr.traits import Traits
 
 WHOLE = Region(xmin=0, xmax=6, ymin=0, ymax=4)
 MONO = (("mono", ChannelSlice()),)

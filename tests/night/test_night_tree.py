@@ -9,9 +9,10 @@ import xarray as xr
 from astropy.io import fits
 
 import autowisp_xr as aw
-from autowisp_xr import provenance, simulate
+from autowisp_xr import simulate
 from autowisp_xr.frames import manifest
 from autowisp_xr.night import info, table_of_night
+from autowisp_xr.provenance import step_records
 from autowisp_xr.testing import no_compute
 
 
@@ -180,7 +181,7 @@ def test_a_manifest_changes_nothing_and_is_read_where_results_lie_beside(
         os.utime(path, (1e9, 1e9))
     # histories state when files were opened
     clock = SimpleNamespace(now=lambda zone: datetime(2025, 1, 1, tzinfo=zone))
-    monkeypatch.setattr(provenance, "datetime", SimpleNamespace(UTC=UTC, datetime=clock))
+    monkeypatch.setattr(step_records, "datetime", SimpleNamespace(UTC=UTC, datetime=clock))
     before = sorted(folder.rglob("*"))
     given = {"camera": sky.camera}
     plain = aw.open_night(folder, **given)

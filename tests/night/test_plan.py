@@ -9,11 +9,11 @@ from astropy.io import fits
 
 import autowisp_xr as aw
 from autowisp_xr.matching import Matching
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.night import plan_night
 from autowisp_xr.night.choosing import Candidate, Choice
 from autowisp_xr.night.unlike_pairs import doubts_on_pairs
 from autowisp_xr.testing import no_compute
-from autowisp_xr.traits import Traits
 
 
 def test_products_follow_the_masters_that_they_need(sky, write_night):

@@ -7,13 +7,13 @@ import pytest
 
 import autowisp_xr as aw
 from autowisp_xr.frames import FileRecord
+from autowisp_xr.matching.traits import Traits
 from autowisp_xr.night.choosing import Choice
 from autowisp_xr.night.frame_sets import FrameSet
 from autowisp_xr.night.listing import info
 from autowisp_xr.night.plan import Plan
 from autowisp_xr.night.sentences import alike, in_few_words, named, shortened
 from autowisp_xr.night.summary import Made, Summary
-from autowisp_xr.traits import Traits
 from tests.night.reducing import reduce
 
 TYPES = {"light": "object", "bias": "bias", "dark": "dark", "flat": "flat"}

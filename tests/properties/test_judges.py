@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import autowisp_xr as aw
 from autowisp_xr.image_calibration import Calibrator
 from autowisp_xr.matching import reason_against
-from autowisp_xr.traits import Traits
+from autowisp_xr.matching.traits import Traits
 
 SHAPE = (4, 6)
 CAMERA = aw.Camera(gain=1.5, read_noise=8.0)

@@ -16,7 +16,7 @@ import zarr
 import autowisp_xr as aw
 from autowisp_xr import provenance, schema
 from autowisp_xr.errors import BadImageError, InUseError
-from autowisp_xr.locking import locked
+from autowisp_xr.filesystem.locking import locked
 from autowisp_xr.store import swap
 from autowisp_xr.testing import assert_frames_equal
 

@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike
 
 from autowisp_xr.arrays import Bools
 from autowisp_xr.kinds import EXPOSURE_TOLERANCE, KINDS, TEMPERATURE_TOLERANCE
+from autowisp_xr.matching.pixel_types import BYTES, FLOATS, FRACTIONS
+from autowisp_xr.matching.traits import Channels, Traits, comparable, is_known
 from autowisp_xr.options import ScaleDark
 from autowisp_xr.own_tables import table_beside
-from autowisp_xr.pixel_types import BYTES, FLOATS, FRACTIONS
 from autowisp_xr.regions import ChannelSlice
-from autowisp_xr.traits import Channels, Traits, comparable, is_known
 
 _STARTS = re.compile(r"\[(\d+):\d+,(\d+):\d+\]")
 """Matches a window, with its first column and row as groups."""

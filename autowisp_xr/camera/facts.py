@@ -9,12 +9,12 @@ from functools import partial
 from os import PathLike
 from typing import Any, Self
 
-from autowisp_xr.amplifiers import parse_amplifiers, parse_crosstalk
+from autowisp_xr.camera.amplifiers import parse_amplifiers, parse_crosstalk
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.checked_numbers import checked_number, known_number
 from autowisp_xr.errors import CalibrationError, OutsideImageError
+from autowisp_xr.filesystem.toml_files import read_toml
 from autowisp_xr.regions import Region, parse_areas, parse_channels
-from autowisp_xr.response import Linearity
-from autowisp_xr.toml_files import read_toml
 
 PerChannel = float | Mapping[str, float] | None
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from itertools import combinations, product
 from typing import Any, Self
 
+from autowisp_xr.camera.response import Linearity
 from autowisp_xr.checked_numbers import checked_number, known_number
 from autowisp_xr.errors import CalibrationError
 from autowisp_xr.regions import Region, parse_areas
-from autowisp_xr.response import Linearity
 
 _MOST = 255
 

@@ -29,13 +29,9 @@ import xarray as xr
 
 from autowisp_xr import schema
 from autowisp_xr._compat import in_memory, late_token
-from autowisp_xr.content_tokens import content_token
-from autowisp_xr.file_digests import file_entry as file_entry
-from autowisp_xr.file_digests import hashed_entry as hashed_entry
-from autowisp_xr.file_digests import hashing as hashing
-from autowisp_xr.file_digests import sha1_of as sha1_of
-from autowisp_xr.file_digests import sha256_of
-from autowisp_xr.frame_records import FrameRecords, digest, first_id, read_steps
+from autowisp_xr.provenance.content_tokens import content_token
+from autowisp_xr.provenance.file_digests import file_entry, sha256_of
+from autowisp_xr.provenance.frame_records import FrameRecords, digest, first_id, read_steps
 
 UNKNOWN = "unknown"
 """The option ``noise`` of ``calibrate`` in a history where the noise was allowed to be unknown."""

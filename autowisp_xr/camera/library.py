@@ -2,7 +2,7 @@
 
 Decision: they are nominal, and cameras of one model differ by some percent: what frames of the
 night show, headers state or a user gives is better, and comes first. The values, and what is needed
-to add a camera, are in ``camera_library.toml``.
+to add a camera, are in ``library.toml``.
 """
 
 import math

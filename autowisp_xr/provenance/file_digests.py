@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
-from autowisp_xr.addresses import file_of
+from autowisp_xr.filesystem.addresses import file_of
 
 _READERS = max(4, min(os.cpu_count() or 1, 16))
 """Number of files that are digested at a time: some of them wait for Python's lock."""

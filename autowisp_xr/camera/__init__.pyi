@@ -1,0 +1,1 @@
+from .facts import Camera as Camera

@@ -1,0 +1,5 @@
+"""What goes together: frames, sets and masters by their traits alone."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

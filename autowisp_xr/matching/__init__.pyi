@@ -1,0 +1,10 @@
+from .rules import ALLOWABLE as ALLOWABLE
+from .rules import TYPE as TYPE
+from .rules import Matching as Matching
+from .rules import Mismatch as Mismatch
+from .rules import allowed as allowed
+from .rules import lowest_of_parts as lowest_of_parts
+from .rules import one_side_adds_up as one_side_adds_up
+from .rules import reason_against as reason_against
+from .rules import reason_against_scaling as reason_against_scaling
+from .rules import same_exposure as same_exposure
