@@ -47,7 +47,7 @@ def test_pictures_are_called_as_the_picture_of_a_frame():
 
 def test_methods_do_what_the_functions_do():
     camera = Camera(gain=2.0, read_noise=4.0, bias_level=1.0, saturation=9.0)
-    raw = frame_set(np.arange(12.0).reshape(2, 1, 2, 3), camera=camera)
+    raw = frame_set(np.arange(1.0, 13.0).reshape(2, 1, 2, 3), camera=camera)
     accessor = raw.autowisp
     assert accessor.camera == camera
     bias = master(np.ones((2, 3)))

@@ -13,6 +13,7 @@ from astropy.io import fits
 import autowisp_xr as aw
 from autowisp_xr import night
 from autowisp_xr.cli import main
+from autowisp_xr.filesystem import addresses
 from tests.fits import corpus
 
 FAMILIES = [factory.__name__.strip("_") for factory in corpus.FACTORIES]
@@ -112,7 +113,7 @@ def test_a_night_loses_bad_files_by_name_and_no_others(light, tmp_path, monkeypa
     assert main(["info", "raw"]) == 0
     printed = capsys.readouterr().out
     for name in bad - late:
-        assert aw.addresses.printable(name) in printed
+        assert addresses.printable(name) in printed
 
     summary = night.reduce("raw", "out", camera=sky.camera, checks=False)
     assert {os.path.basename(path) for path in summary.left_out} == bad

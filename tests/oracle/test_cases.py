@@ -66,6 +66,8 @@ def _parameters() -> list[Any]:
     return [pytest.param(path, id=name) for name, path in sorted(cases.items())]
 
 
+# of a flat alone
+@pytest.mark.filterwarnings("ignore:no bias, dark or level")
 @pytest.mark.parametrize("path", _parameters())
 def test_agrees_with_the_original(path: Path) -> None:
     family = _family(path.name)

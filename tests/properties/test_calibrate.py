@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 import autowisp_xr as aw
 from autowisp_xr import Flag, schema
 from autowisp_xr.testing import assert_frames_equal, chunkings, frame_sets
+
+# masters are drawn, and a flat may be the only one
+pytestmark = pytest.mark.filterwarnings("ignore:no bias, dark or level")
 
 LEAKS = st.lists(st.tuples(st.integers(-2, 2), st.integers(-3, 3)), max_size=3)
 SATURATION = st.sampled_from([None, 100.0, 3000.0])

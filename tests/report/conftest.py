@@ -53,13 +53,19 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="session")
 def reduced(tmp_path_factory):
-    """A night of which one file is of unknown type, and headers are hostile; without FITS."""
+    """A night of which one file is of unknown type, and headers are hostile; without FITS.
+
+    Its flats are doubted, which were taken through other optics.
+    """
     folder = tmp_path_factory.mktemp("night")
     sky = aw.simulate.Night(shape=(40, 56), seed=5, gain=0.6, full_well=30_000, overscan=16)
     for frames in (sky.bias(4), sky.dark(3), sky.flat(4), sky.objects(2)):
         aw.to_fits(frames, folder / "raw" / "{RAWFNAME}.fits")
     for path in (folder / "raw").glob("object*"):
         fits.setval(path, "OBJECT", value=HOSTILE)
+        fits.setval(path, "FOCALLEN", value=700.0)
+    for path in (folder / "raw").glob("flat*"):
+        fits.setval(path, "FOCALLEN", value=500.0)
     odd = sky.objects(1)
     (path,) = aw.to_fits(odd, folder / "odd.fits")
     fits.setval(path, "IMAGETYP", value=HOSTILE)
